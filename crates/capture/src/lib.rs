@@ -1,0 +1,1 @@
+//! Camera, microphone and speaker; devices, files and test sources.

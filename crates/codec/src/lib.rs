@@ -1,0 +1,1 @@
+//! Opus and AV1, scaling and colour.

@@ -1,0 +1,1 @@
+//! The Conclave desktop app.

@@ -1,0 +1,1 @@
+//! The MLS group and the frame encryption, sans-IO.

@@ -1,0 +1,6 @@
+//! What crosses the network.
+
+pub mod descriptor;
+pub mod signal;
+
+pub use descriptor::{Descriptor, DescriptorError, FrameHead};

@@ -1,0 +1,1 @@
+//! The office tool: CA, credentials, invitations.

@@ -1,0 +1,1 @@
+//! The sans-IO WebRTC session of one participant.

@@ -1,0 +1,1 @@
+//! Development only: simulated network, clock and participants.

@@ -1,0 +1,1 @@
+//! Seeded meetings on a simulated network.
