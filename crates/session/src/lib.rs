@@ -1,1 +1,32 @@
-//! The sans-IO WebRTC session of one participant.
+//! The sans-IO session of one participant: joining, the group's commits, encrypted frames in and out.
+//!
+//! A [`Session`] owns the participant's end of the media path, the MLS group and everything between an encoded frame
+//! and a datagram. It reads no clock, opens no socket and starts no thread: the driver passes in what happened
+//! ([`Input`]) with the current time, then takes out what is to be done ([`Output`]) until [`Output::Wake`] says when
+//! to come back.
+//!
+//! ```text
+//! LocalFrame ─ plaintext ─ SFrame ─ packetizer ─ Path ─ Transmit
+//! RemoteFrame ─ order ─ SFrame (held while the epoch is not known yet) ─ reassembly ─ Path ─ Datagram
+//! Signal ─ join / commit duty / member states ─ MLS group ─ Signal
+//! ```
+//!
+//! A session lives for one connection. After [`Event::Ended`], and after the signalling connection broke, the driver
+//! makes a new one, which joins with a fresh leaf.
+
+#![forbid(unsafe_code)]
+
+pub mod jitter;
+
+mod counters;
+mod io;
+mod session;
+mod state;
+
+pub use conclave_transport::{Quality, Transmit};
+pub use counters::{Counters, TrackCounters};
+pub use io::{
+    Command, EndReason, Event, Input, MemberWish, Output, RemoteFrame, SessionConfig, SessionError, UndecryptableCause,
+};
+pub use session::Session;
+pub use state::{MemberState, SourceState};

@@ -1,0 +1,236 @@
+//! What goes into a session and what comes out.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use conclave_e2ee::{CommitError, E2eeError, JoinError, Member};
+use conclave_identity::{Holder, Invitation, MemberError};
+use conclave_model::{
+    Bitrate, EncodedFrame, Epoch, Layer, LeafIndex, LeafRef, TrackKind,
+    wire::signal::{FromRelay, Refusal, ToRelay},
+};
+use conclave_transport::{Quality, Transmit, TransportError};
+
+use crate::MemberState;
+
+/// Who joins which meeting.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The participant's unlocked credential.
+    pub holder: Holder,
+    /// The verified invitation.
+    pub invitation: Invitation,
+    /// The wall clock at the moment of construction, in seconds since 1970-01-01 UTC.
+    pub wall: u64,
+}
+
+/// What the world tells a session.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The participant wants something.
+    Command(Command),
+    /// The socket received.
+    Datagram {
+        /// Who sent it.
+        from: SocketAddr,
+        /// The local address that received it, as given to [`Session::new`](crate::Session::new).
+        to: SocketAddr,
+        /// What was received.
+        bytes: &'a [u8],
+    },
+    /// An encoder of the participant's own finished a frame.
+    LocalFrame(TrackKind, EncodedFrame),
+    /// The relay said something.
+    Signal(FromRelay),
+    /// The time of the last [`Output::Wake`] has come; harmless at any other time.
+    Timeout,
+}
+
+/// What a participant wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Tells the members which of the own sources are open; repeated by the session whenever somebody joins.
+    Announce(MemberState),
+    /// Which pictures to receive; replaces the earlier wishes. Sound comes unasked.
+    Wishes(Vec<MemberWish>),
+    /// A decoder cannot go on. Repetitions are throttled.
+    NeedKeyFrame {
+        /// Whose track.
+        leaf: LeafIndex,
+        /// Which.
+        track: TrackKind,
+    },
+    /// The most that the participant would send, which bounds how far the path is probed.
+    DesiredBitrate(Bitrate),
+    /// Goodbye.
+    Leave,
+}
+
+/// A picture that the participant wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MemberWish {
+    /// Whose.
+    pub leaf: LeafIndex,
+    /// Which track.
+    pub track: TrackKind,
+    /// How high it is shown, in pixels; 0 stands for "not at all".
+    pub height: u16,
+}
+
+/// What a session asks of the world.
+#[derive(Debug)]
+pub enum Output {
+    /// Something happened.
+    Event(Event),
+    /// A frame of another member, decrypted and proven. Pictures come in decodable order; sound as it arrives.
+    RemoteFrame(RemoteFrame),
+    /// To the relay, in this order.
+    Signal(ToRelay),
+    /// A datagram to send.
+    Transmit(Transmit),
+    /// All is said; [`Input::Timeout`] is wanted at this moment at the latest.
+    Wake(Instant),
+}
+
+/// A frame of another member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteFrame {
+    /// Who sent it, as its encryption proves.
+    pub from: LeafIndex,
+    /// Which track.
+    pub track: TrackKind,
+    /// Counts the frames of this member, track and layer; wraps.
+    pub number: u32,
+    /// The frame.
+    pub frame: EncodedFrame,
+    /// When its last packet came in.
+    pub received: Instant,
+    /// When it was decrypted and its turn had come: the time of the call that returned it.
+    pub opened: Instant,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The participant is a member now.
+    Admitted {
+        /// The participant's own leaf.
+        me: LeafIndex,
+    },
+    /// Who is in the group, sorted by leaf. Comes after [`Event::Admitted`] and after every change.
+    Roster(Arc<[Member]>),
+    /// The group has new keys.
+    EpochChanged(Epoch),
+    /// Another member's sources.
+    MemberState {
+        /// Whose.
+        leaf: LeafIndex,
+        /// What is open.
+        state: MemberState,
+    },
+    /// The participant's own encoder should make a key frame.
+    KeyFrameWanted {
+        /// Of which track.
+        track: TrackKind,
+        /// Of which encoding.
+        layer: Layer,
+    },
+    /// What the network bears for all the participant's video together; comes when it changed by 5 % or more.
+    Budget(Bitrate),
+    /// Media flow from now on.
+    PathUp,
+    /// Media do not flow at the moment.
+    PathDown,
+    /// How the path does.
+    Quality(Quality),
+    /// Somebody asked to join and was refused by this member's own check.
+    NewcomerRefused {
+        /// Their leaf.
+        reference: LeafRef,
+        /// Why.
+        error: MemberError,
+    },
+    /// Frames could not be opened. At most one a second for each connection and cause.
+    Undecryptable {
+        /// Whose, as far as the relay's numbering tells; nothing is proven for such a frame.
+        leaf: Option<LeafIndex>,
+        /// Why.
+        cause: UndecryptableCause,
+        /// How many since the last such event.
+        frames: u64,
+    },
+    /// It is over; the session does nothing any more. Always the last event.
+    Ended(EndReason),
+}
+
+/// Why frames could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum UndecryptableCause {
+    /// Sealed for an epoch that this member never came to know.
+    UnknownEpoch,
+    /// The authentication failed, or the sender is not who the relay says.
+    Forged,
+    /// A frame came twice.
+    Replay,
+    /// What should be ciphertext has no valid form.
+    Malformed,
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EndReason {
+    /// The participant left.
+    #[error("left")]
+    Left,
+    /// The relay refused, or ended, the connection.
+    #[error("the relay refused: {0}")]
+    Refused(#[from] Refusal),
+    /// The group removed the participant.
+    #[error("removed from the meeting")]
+    Removed,
+    /// Nobody admitted the participant in time.
+    #[error("no member admitted this participant")]
+    NotAdmitted,
+    /// The welcome was not acceptable.
+    #[error("the meeting could not be joined")]
+    Join(#[source] JoinError),
+    /// A commit was not acceptable, as one that adds somebody who fails the check.
+    #[error("a change of the group was not acceptable")]
+    Commit(#[source] CommitError),
+    /// This member missed a change of the group.
+    #[error("a change of the group was missed: at epoch {ours}, the relay at {theirs}")]
+    OutOfStep {
+        /// The epoch here.
+        ours: Epoch,
+        /// The epoch that the relay named.
+        theirs: Epoch,
+    },
+    /// The group could not be made or changed.
+    #[error("the group's cryptography failed")]
+    Crypto(#[source] E2eeError),
+    /// The relay's description of its end of the media path was unusable.
+    #[error("the relay's media address was unusable")]
+    Path(#[source] TransportError),
+}
+
+/// Why an input was not taken. The session goes on unless [`Event::Ended`] says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The session is over.
+    #[error("the session is over")]
+    Over,
+    /// A command or frame that needs membership came before it.
+    #[error("not a member yet")]
+    NotMember,
+    /// The relay said something that has no place in the present state.
+    #[error("the relay sent {0} out of turn")]
+    OutOfTurn(&'static str),
+    /// A frame larger than a frame can be on the wire.
+    #[error("a frame of {0} bytes is too large to send")]
+    FrameTooLarge(usize),
+    /// The media path failed.
+    #[error("the media path failed")]
+    Path(#[from] TransportError),
+    /// The cryptography failed.
+    #[error("the group's cryptography failed")]
+    Crypto(#[from] E2eeError),
+}
