@@ -253,11 +253,13 @@ impl Path {
         let broken = TransportError::Datagram { from, length: datagram.len() };
         let receive = Receive::new(Protocol::Udp, from, to, datagram).map_err(|_| broken.clone())?;
         self.now = now;
-        self.touched = false;
+        // A datagram that is taken in moves time by itself; a refused one does not, so what waits stays touched.
         self.rtc.handle_input(Input::Receive(now, receive)).map_err(|error| {
             tracing::debug!(%error, "datagram refused");
             broken
-        })
+        })?;
+        self.touched = false;
+        Ok(())
     }
 
     /// Moves time on; due when [`Output::Wake`] said so.
