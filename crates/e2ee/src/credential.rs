@@ -8,11 +8,7 @@ use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{
-    Rules,
-    rules::CREDENTIAL_TYPE,
-    vault::Vault,
-};
+use crate::{Rules, rules::CREDENTIAL_TYPE, vault::Vault};
 
 /// What the identity key signs is told apart from everything else that it signs by this.
 const BINDING_LABEL: &[u8] = b"Conclave MLS leaf v1";

@@ -9,7 +9,7 @@ use sframe::{
     CipherSuite,
     error::SframeError,
     frame::{
-        EncryptedFrameView, FrameCounter, MediaFrameView, MonotonicCounter,
+        EncryptedFrameView, MediaFrameView, MonotonicCounter,
         validation::{ReplayAttackProtection, Tolerance},
     },
     header::SframeHeader,
@@ -214,10 +214,9 @@ impl FrameKeys {
     pub(crate) fn seal(&mut self, head: &FrameHead, plaintext: &[u8]) -> Result<Bytes, SealError> {
         let meta_data = self.meta_data(head);
         let keys = self.epochs.get_mut(&self.sending).ok_or(SealError::NoMember)?;
-        let counter = keys.counter.try_next().map_err(|_| SealError::Exhausted)?;
         let mut sealed = Vec::with_capacity(meta_data.len() + plaintext.len() + 40);
-        MediaFrameView::with_meta_data_and_ctr(counter, plaintext, &meta_data)
-            .encrypt_into(&keys.sending, &mut sealed)
+        MediaFrameView::try_with_meta_data(&mut keys.counter, plaintext, &meta_data)
+            .and_then(|frame| frame.encrypt_into(&keys.sending, &mut sealed).map(|_| ()))
             .map_err(|_| SealError::Exhausted)?;
         Ok(Bytes::from(sealed).slice(meta_data.len()..))
     }

@@ -7,11 +7,7 @@ use conclave_model::{Epoch, LeafIndex, LeafRef, Person, wire::FrameHead};
 use openmls::prelude::{KeyPackage, LeafNodeIndex, MlsGroup, OpenMlsProvider, ProcessedMessageContent, Sender};
 use openmls_basic_credential::SignatureKeyPair;
 
-use crate::{
-    MAX_MEMBERS, NewcomerError, OpenError, Rules, SealError, credential,
-    frames::FrameKeys,
-    vault::Vault,
-};
+use crate::{MAX_MEMBERS, NewcomerError, OpenError, Rules, SealError, credential, frames::FrameKeys, vault::Vault};
 
 mod intake;
 
@@ -163,8 +159,7 @@ impl Group {
         members.sort_by_key(|member| member.leaf);
         let me = LeafIndex(mls.own_leaf_index().u32());
         let leaves = members.iter().map(|member| member.leaf);
-        let frames =
-            FrameKeys::new(rules.context(), me, leaves, &mls, &vault).map_err(|_| CommitError::Library)?;
+        let frames = FrameKeys::new(rules.context(), me, leaves, &mls, &vault).map_err(|_| CommitError::Library)?;
         Ok(Self { rules, vault, signer, mls, members, frames, pending: None })
     }
 
@@ -317,19 +312,16 @@ impl Group {
         if message.content_type() != openmls::prelude::ContentType::Application {
             return Err(MessageError::Malformed);
         }
-        let processed =
-            self.mls.process_message(&self.vault, message).map_err(|_| MessageError::Malformed)?;
+        let processed = self.mls.process_message(&self.vault, message).map_err(|_| MessageError::Malformed)?;
         let Sender::Member(sender) = *processed.sender() else { return Err(MessageError::Malformed) };
         // The leaf of an older epoch may have another holder now.
         if self.mls.member(sender) != Some(processed.credential()) {
             return Err(MessageError::SenderGone);
         }
-        match processed.into_content() {
-            ProcessedMessageContent::ApplicationMessage(message) => {
-                Ok((LeafIndex(sender.u32()), message.into_bytes()))
-            }
-            _ => Err(MessageError::Malformed),
-        }
+        let ProcessedMessageContent::ApplicationMessage(message) = processed.into_content() else {
+            return Err(MessageError::Malformed);
+        };
+        Ok((LeafIndex(sender.u32()), message.into_bytes()))
     }
 
     /// Bytes that a frame of `plaintext` bytes has once sealed, so that its packets can be counted before it is.
@@ -416,11 +408,7 @@ impl Group {
 
 /// The member that a checked leaf is.
 pub(crate) fn member_of(leaf: &openmls::prelude::Member, vault: &Vault, person: Person) -> Member {
-    Member {
-        leaf: LeafIndex(leaf.index.u32()),
-        reference: credential::reference(vault, &leaf.signature_key),
-        person,
-    }
+    Member { leaf: LeafIndex(leaf.index.u32()), reference: credential::reference(vault, &leaf.signature_key), person }
 }
 
 /// Shows who and when, never keys.

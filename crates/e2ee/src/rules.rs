@@ -69,7 +69,8 @@ impl Rules {
 
     /// The only group context extensions that a group of this meeting has.
     pub(crate) fn extensions(&self) -> Extensions<GroupContext> {
-        let required = RequiredCapabilitiesExtension::new(&[ExtensionType::Unknown(EXTENSION)], &[], &[CREDENTIAL_TYPE]);
+        let required =
+            RequiredCapabilitiesExtension::new(&[ExtensionType::Unknown(EXTENSION)], &[], &[CREDENTIAL_TYPE]);
         #[expect(clippy::expect_used, reason = "two different extensions, both allowed in a group context")]
         Extensions::from_vec(vec![
             Extension::RequiredCapabilities(required),

@@ -26,10 +26,8 @@ impl Newcomer {
 
 /// The encrypted MLS message that bytes are; everything that members say to each other is one.
 pub(super) fn private_message(bytes: &[u8]) -> Option<ProtocolMessage> {
-    match MlsMessageIn::tls_deserialize_exact_bytes(bytes).ok()?.extract() {
-        MlsMessageBodyIn::PrivateMessage(message) => Some(message.into()),
-        _ => None,
-    }
+    let body = MlsMessageIn::tls_deserialize_exact_bytes(bytes).ok()?.extract();
+    if let MlsMessageBodyIn::PrivateMessage(message) = body { Some(message.into()) } else { None }
 }
 
 impl Group {
@@ -64,9 +62,8 @@ impl Group {
         let MlsMessageBodyIn::KeyPackage(key_package) = message.extract() else {
             return Err(NewcomerError::KeyPackage);
         };
-        let key_package = key_package
-            .validate(self.vault.crypto(), ProtocolVersion::Mls10)
-            .map_err(|_| NewcomerError::KeyPackage)?;
+        let key_package =
+            key_package.validate(self.vault.crypto(), ProtocolVersion::Mls10).map_err(|_| NewcomerError::KeyPackage)?;
         if key_package.ciphersuite() != CIPHERSUITE {
             return Err(NewcomerError::KeyPackage);
         }
@@ -121,16 +118,16 @@ impl Group {
             if !matches!(queued.sender(), Sender::Member(leaf) if leaf.u32() == committer.0) {
                 return Err(Rejection::Outsider);
             }
-            match queued.proposal() {
-                Proposal::Add(add) => {
-                    let leaf = add.key_package().leaf_node();
-                    let reference = credential::reference(&self.vault, leaf.signature_key().as_slice());
-                    let person = credential::check_leaf(leaf, &self.rules, wall)
-                        .map_err(|error| Rejection::Newcomer { reference, error })?;
-                    added.push((reference, person));
-                }
-                Proposal::Remove(remove) => removed.push(LeafIndex(remove.removed().u32())),
-                _ => return Err(Rejection::Proposal),
+            if let Proposal::Add(add) = queued.proposal() {
+                let leaf = add.key_package().leaf_node();
+                let reference = credential::reference(&self.vault, leaf.signature_key().as_slice());
+                let person = credential::check_leaf(leaf, &self.rules, wall)
+                    .map_err(|error| Rejection::Newcomer { reference, error })?;
+                added.push((reference, person));
+            } else if let Proposal::Remove(remove) = queued.proposal() {
+                removed.push(LeafIndex(remove.removed().u32()));
+            } else {
+                return Err(Rejection::Proposal);
             }
         }
         if let Some(leaf) = staged.update_path_leaf_node() {
@@ -149,8 +146,8 @@ impl Group {
         }
         for (nth, (reference, person)) in added.iter().enumerate() {
             let same = |other: &Person| other.fingerprint == person.fingerprint;
-            let twice = staying.iter().any(|member| same(&member.person))
-                || added[..nth].iter().any(|(_, other)| same(other));
+            let twice =
+                staying.iter().any(|member| same(&member.person)) || added[..nth].iter().any(|(_, other)| same(other));
             if twice {
                 return Err(Rejection::Newcomer { reference: *reference, error: NewcomerError::Twice });
             }
