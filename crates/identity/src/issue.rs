@@ -1,0 +1,123 @@
+//! Issuing: a CA, credentials, relay certificates and signed invitations.
+//!
+//! An [`Authority`] is the deployment's own CA. Its root signs only the issuing CA, so its key can lie in a safe; the
+//! issuing CA signs everything else, the certificate of the office that signs invitations included. [`Rehearsal`] makes
+//! a whole throw-away meeting in memory, for the demo and for tests.
+
+mod authority;
+mod rehearsal;
+
+use std::{io, path::PathBuf};
+
+use conclave_model::{Clearance, Role, SeatRank};
+
+use crate::{
+    attributes::AttributesError,
+    credential::{CredentialError, ProtectError},
+    invitation::ContentError,
+    text::TextError,
+};
+
+pub use authority::{Authority, IssuedCredential, ROOT_FILE, RelayIdentity};
+pub use rehearsal::{Rehearsal, RehearsalSpec, delegate, random_meeting};
+
+/// From when to when something is valid, in seconds since 1970-01-01 UTC; both are included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first second.
+    pub not_before: u64,
+    /// The last second.
+    pub not_after: u64,
+}
+
+impl Validity {
+    const DAY: u64 = 24 * 60 * 60;
+
+    /// From an hour before `wall`, since clocks differ, for `days` days.
+    pub fn days(wall: u64, days: u32) -> Self {
+        Self { not_before: wall.saturating_sub(3600), not_after: wall.saturating_add(u64::from(days) * Self::DAY) }
+    }
+}
+
+/// Whom a credential is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonSpec {
+    /// The name, as "Anna Virtanen".
+    pub name: String,
+    /// The state or institution, as "Finland".
+    pub seat: String,
+    /// The code of the seat, as "FI".
+    pub seat_code: String,
+    /// The place within the delegation.
+    pub rank: SeatRank,
+    /// What the person may do.
+    pub role: Role,
+    /// The clearance, if there is one.
+    pub clearance: Option<Clearance>,
+}
+
+/// Why something could not be issued, stored or loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// A name may not be shown to people.
+    #[error("the {field} cannot be accepted: {error}")]
+    Text {
+        /// Which one.
+        field: &'static str,
+        /// Why.
+        #[source]
+        error: TextError,
+    },
+    /// The attributes cannot be certified.
+    #[error(transparent)]
+    Attributes(#[from] AttributesError),
+    /// The validity is empty, or reaches beyond the CA's.
+    #[error("the validity must begin before it ends, and lie within that of the CA ({not_before} to {not_after})", not_before = crate::Utc(*.not_before), not_after = crate::Utc(*.not_after))]
+    Validity {
+        /// The CA's first second, since 1970-01-01 UTC.
+        not_before: u64,
+        /// The CA's last second.
+        not_after: u64,
+    },
+    /// A host name for a relay is none.
+    #[error("\"{0}\" is no host name or IP address")]
+    Host(String),
+    /// A relay certificate without a host.
+    #[error("a relay certificate needs at least one host name or IP address")]
+    NoHost,
+    /// The content of an invitation cannot be accepted.
+    #[error("the invitation cannot be signed: {0}")]
+    Content(#[from] ContentError),
+    /// Key generation, encoding or signing failed.
+    #[error("the certificate could not be made: {0}")]
+    Certificate(rcgen::Error),
+    /// The invitation could not be signed.
+    #[error("the invitation could not be signed")]
+    Sign,
+    /// A file of the CA could not be read.
+    #[error("the CA's {file} cannot be used: {error}")]
+    Load {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        error: CredentialError,
+    },
+    /// A protected file could not be made.
+    #[error(transparent)]
+    Protect(#[from] ProtectError),
+    /// A folder could not be made.
+    #[error("the folder {path} cannot be made: {kind}")]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// Why.
+        kind: io::ErrorKind,
+    },
+}
+
+impl From<rcgen::Error> for IssueError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Certificate(error)
+    }
+}
