@@ -72,3 +72,16 @@ impl CameraStream {
         &self.opened
     }
 }
+
+impl CameraWish {
+    /// Whether anything could make such a picture.
+    pub(crate) fn check(self) -> Result<(), CaptureError> {
+        let Self { width, height, frames_per_second } = self;
+        let sides = 16..=conclave_model::picture::MAX_SIDE;
+        if sides.contains(&width) && sides.contains(&height) && (1..=120).contains(&frames_per_second) {
+            Ok(())
+        } else {
+            Err(CaptureError::Wish { width, height, frames_per_second })
+        }
+    }
+}

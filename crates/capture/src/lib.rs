@@ -20,6 +20,7 @@ mod sound;
 pub mod speaker;
 pub mod tone;
 pub mod voice;
+mod worker;
 
 use std::sync::Arc;
 
