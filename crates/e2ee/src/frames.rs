@@ -188,6 +188,12 @@ impl FrameKeys {
         self.epochs = self.epochs.split_off(&epoch.min(self.sending));
     }
 
+    /// Level and meeting, to be tampered with.
+    #[cfg(test)]
+    pub(crate) fn context_mut(&mut self) -> &mut [u8; 17] {
+        &mut self.context
+    }
+
     /// How many epochs have keys.
     pub(crate) fn epochs(&self) -> usize {
         self.epochs.len()

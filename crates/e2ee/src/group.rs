@@ -10,6 +10,8 @@ use openmls_basic_credential::SignatureKeyPair;
 use crate::{MAX_MEMBERS, NewcomerError, OpenError, Rules, SealError, credential, frames::FrameKeys, vault::Vault};
 
 mod intake;
+#[cfg(test)]
+mod tests;
 
 /// One leaf of the group, and whose it is by their certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -161,6 +161,21 @@ impl Leaf {
     }
 }
 
+#[cfg(test)]
+impl Leaf {
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    pub(crate) fn signer(&self) -> &SignatureKeyPair {
+        &self.signer
+    }
+
+    pub(crate) fn credential(&self) -> &openmls::prelude::Credential {
+        &self.credential.credential
+    }
+}
+
 /// Checks every leaf of a group, and that no certificate has two.
 fn checked_members(
     leaves: impl Iterator<Item = openmls::prelude::Member>,

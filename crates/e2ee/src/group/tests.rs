@@ -1,0 +1,114 @@
+//! Groups as tests make them: real certificates, real invitations, no network.
+
+#![allow(clippy::unwrap_used)]
+
+mod frames;
+mod hostile;
+mod membership;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use conclave_identity::{
+    Holder,
+    issue::{Rehearsal, RehearsalSpec},
+};
+use conclave_model::{Epoch, Layer, LeafRef, PeerId, TrackKind, wire::FrameHead};
+
+use super::{Change, Group};
+use crate::{Leaf, Rules};
+
+/// Some day in the meeting's window; the system's clock plays no part.
+pub(crate) const WALL: u64 = 1_800_000_000;
+
+/// A meeting that everybody in `rehearsal` is invited to.
+pub(crate) struct Meeting {
+    pub(crate) rehearsal: Rehearsal,
+    pub(crate) rules: Arc<Rules>,
+}
+
+impl Meeting {
+    pub(crate) fn new(people: usize) -> Self {
+        let rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL)).unwrap();
+        let rules = Rules::new(rehearsal.invitation.clone(), rehearsal.authority.root().clone());
+        Self { rehearsal, rules }
+    }
+
+    pub(crate) fn leaf(&self, person: usize) -> Leaf {
+        self.leaf_of(&self.rehearsal.holders[person])
+    }
+
+    pub(crate) fn leaf_of(&self, holder: &Holder) -> Leaf {
+        Leaf::new(holder, self.rules.clone()).unwrap()
+    }
+
+    /// The group of everybody, in the order of the invitation.
+    pub(crate) fn started(people: usize) -> (Self, Vec<Group>) {
+        let meeting = Self::new(people);
+        let mut groups = vec![meeting.leaf(0).create(WALL).unwrap()];
+        let others = (1..people).map(|person| meeting.leaf(person)).collect();
+        if people > 1 {
+            change(&mut groups, 0, others, &[]);
+        }
+        (meeting, groups)
+    }
+}
+
+/// Whom a leaf announces.
+fn announce(leaf: &Leaf) -> (LeafRef, Bytes) {
+    (leaf.reference(), leaf.key_package())
+}
+
+/// A commit of `groups[committer]`, followed by all of `groups`; those added come last in `groups`.
+///
+/// Gives what it changed, the same for each; the removed are still in `groups`.
+pub(crate) fn change(groups: &mut Vec<Group>, committer: usize, add: Vec<Leaf>, remove: &[LeafRef]) -> Change {
+    let newcomers: Vec<_> = add.iter().map(announce).collect();
+    let (pending, refused) = groups[committer].commit(&newcomers, remove, WALL).unwrap();
+    assert_eq!(refused, []);
+    let pending = pending.unwrap();
+    let mut changes = Vec::new();
+    for group in groups.iter_mut() {
+        changes.push(group.handle_commit(pending.epoch, &pending.commit, WALL).unwrap());
+    }
+    for leaf in add {
+        groups.push(leaf.join(pending.welcome.as_ref().unwrap(), WALL).unwrap());
+    }
+    let mine = changes.swap_remove(committer);
+    assert!(changes.iter().all(|other| other.me_removed || *other == mine));
+    mine
+}
+
+/// Checks that all have the same members, epoch and secrets.
+pub(crate) fn assert_converged(groups: &[Group]) {
+    for pair in groups.windows(2) {
+        assert_eq!(pair[0].epoch(), pair[1].epoch());
+        assert_eq!(pair[0].members(), pair[1].members());
+        assert_eq!(pair[0].epoch_authenticator(), pair[1].epoch_authenticator());
+    }
+    for group in groups {
+        assert!(group.members().iter().any(|member| member.leaf == group.me()));
+    }
+}
+
+/// Everybody seals under the newest epoch.
+pub(crate) fn switch(groups: &mut [Group]) -> Epoch {
+    let epoch = groups[0].epoch();
+    for group in groups {
+        group.use_sending_epoch(epoch);
+    }
+    epoch
+}
+
+/// The head of some frame.
+pub(crate) fn head(number: u32) -> FrameHead {
+    FrameHead {
+        sender: PeerId(3),
+        track: TrackKind::Camera,
+        layer: Layer(1),
+        number,
+        key: true,
+        discardable: false,
+        packets: 2,
+    }
+}
