@@ -1,1 +1,47 @@
-//! The headless engine.
+//! The headless engine: one participant of one meeting, with everything but a window.
+//!
+//! [`Client::start`] takes a credential, an invitation and a choice of devices, and runs the meeting on threads of its
+//! own: one engine thread that owns the network and the [`conclave_session::Session`], capture threads, one encoder and
+//! one decoder thread for each picture, one mixer. The window sends [`Command`]s and reads three lanes, none of which
+//! ever makes it wait:
+//!
+//! - [`Client::snapshot`]: the state of everything, last value wins;
+//! - [`Notices`]: what the person must be told once, kept until read;
+//! - [`Client::frames`]: the newest picture of each track.
+//!
+//! The engine calls the waker after a change of any of them. A lost relay is no end: the engine reconnects with a fresh
+//! [`Session`](conclave_session::Session) while cameras and microphones stay open, and says in [`Phase`] why. [`Preview`]
+//! is the same device code before entering, [`check`] tests devices and the way to the relay, [`Report`] is what
+//! scripts read.
+
+#![forbid(unsafe_code)]
+
+pub mod check;
+mod client;
+mod clock;
+mod config;
+mod connect;
+mod devices;
+mod engine;
+mod frames;
+mod impair;
+pub mod media;
+mod notice;
+pub mod preview;
+mod process;
+mod report;
+mod snapshot;
+
+pub use client::{Client, Command, QueueFull, StartError, Waker, Watched};
+pub use clock::{media_clock, wall_clock};
+pub use config::{Config, DecodedSink, VideoQuality, Watch};
+pub use connect::{ConnectError, Step};
+pub use frames::{FrameSlot, Frames};
+pub use impair::Impairment;
+pub use notice::{Notice, Notices};
+pub use preview::Preview;
+pub use process::ProcessUse;
+pub use report::{DroppedReport, LatencyReport, PairReport, ProcessReport, Report, SentReport, StagesReport};
+pub use snapshot::{
+    EndReason, KeyState, LocalSource, Participant, Phase, Quality, RetryReason, Snapshot, SpeakerState,
+};

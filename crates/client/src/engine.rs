@@ -1,0 +1,444 @@
+//! The engine thread: attempts, meetings, and what outlives both.
+
+mod backoff;
+mod events;
+mod ladder;
+mod local;
+mod meeting;
+mod members;
+mod signals;
+mod socket;
+mod view;
+
+use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, thread::JoinHandle, time::Duration};
+
+use conclave_identity::{Holder, Invitation, TlsError, WindowError};
+use conclave_model::wire::signal::Refusal;
+use conclave_session::Counters;
+use rustls::ClientConfig;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    Command, Config, ConnectError, EndReason, Notice, Phase, ProcessUse, RetryReason, StartError,
+    client::Shared,
+    clock::{now, wall_clock},
+    connect::dial,
+    notice::NoticeSender,
+    report::{DroppedReport, ProcessReport, Report, SentReport},
+};
+use backoff::Backoff;
+use local::{FromMedia, Local};
+use meeting::Meeting;
+use members::Members;
+pub(crate) use view::first_snapshot;
+use view::View;
+
+/// How many finished frames and news of devices may wait for the engine.
+const FROM_MEDIA: usize = 64;
+
+/// How often levels are brought up to date, and time is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Reports are brought up to date every so many ticks.
+const TICKS_PER_REPORT: u32 = 10;
+
+/// How often a group that breaks the rules is tried before the client gives up on it: once is not enough, since the
+/// member at fault may be removed by then.
+const UNTRUSTWORTHY: u32 = 3;
+
+/// The longest wait before a meeting's begin is looked at again, in case the clock was set.
+const BEGIN_POLL: Duration = Duration::from_secs(15);
+
+/// How an attempt ended.
+#[derive(Debug)]
+enum Outcome {
+    /// For good.
+    Ended(EndReason),
+    /// It is worth another attempt.
+    Retry(RetryReason),
+    /// The meeting has not begun.
+    TooEarly,
+}
+
+/// What outlives connections.
+struct Engine {
+    config: Config,
+    tls: Arc<ClientConfig>,
+    commands: mpsc::Receiver<Command>,
+    media: mpsc::Receiver<FromMedia>,
+    local: Local,
+    members: Members,
+    view: View,
+    backoff: Backoff,
+    retry_now: Arc<Notify>,
+    /// Whether the client has been a member, so that a loss is a reconnect.
+    was_member: bool,
+    untrustworthy: u32,
+    tally: Tally,
+}
+
+/// What goes into reports.
+struct Tally {
+    start: std::time::Instant,
+    reconnects: u32,
+    dropped: DroppedReport,
+    /// The last session's counters, not yet in `dropped`.
+    session: Counters,
+    names: Vec<String>,
+    ticks: u32,
+}
+
+/// What a command changed that a session has to pass on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Nothing,
+    Announce,
+    Wishes,
+    Leave,
+}
+
+/// Starts the engine thread.
+pub(crate) fn spawn(
+    config: Config,
+    shared: Arc<Shared>,
+    commands: mpsc::Receiver<Command>,
+    notices: NoticeSender,
+) -> Result<JoinHandle<()>, StartError> {
+    let tls = tls_config(&config.holder, &config.invitation).map_err(|error| StartError::Tls(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::EventLoop(error.kind()))?;
+    std::thread::Builder::new()
+        .name("engine".to_owned())
+        .spawn(move || {
+            let mut view = View::new(&config, Arc::clone(&shared), notices);
+            match Engine::new(config, shared, tls, commands, view.clone()) {
+                Ok(mut engine) => {
+                    runtime.block_on(engine.run());
+                    engine.close();
+                }
+                Err(error) => view.end(EndReason::Failed(error.to_string())),
+            }
+            // A name lookup may still hang in a thread of its own; nobody waits for it.
+            runtime.shutdown_background();
+        })
+        .map_err(|error| StartError::Thread(error.kind()))
+}
+
+/// The TLS configuration for the relay of an invitation.
+pub(crate) fn tls_config(holder: &Holder, invitation: &Invitation) -> Result<Arc<ClientConfig>, TlsError> {
+    holder.tls_config(&invitation.content().relay.pin()).map(Arc::new)
+}
+
+impl Engine {
+    fn new(
+        config: Config,
+        shared: Arc<Shared>,
+        tls: Arc<ClientConfig>,
+        commands: mpsc::Receiver<Command>,
+        view: View,
+    ) -> Result<Self, crate::media::MediaError> {
+        let (to_engine, media) = mpsc::channel(FROM_MEDIA);
+        let own = shared.frames.own_slot();
+        let members = Members::new(shared, config.watch, to_engine.clone(), config.decode_to.clone());
+        let local = Local::start(&config, own, &to_engine, members.sound())?;
+        let fingerprint = config.holder.person().fingerprint;
+        let seed = fingerprint.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte));
+        Ok(Self {
+            config,
+            tls,
+            commands,
+            media,
+            local,
+            members,
+            view,
+            backoff: Backoff::new(seed),
+            retry_now: Arc::default(),
+            was_member: false,
+            untrustworthy: 0,
+            tally: Tally {
+                start: now(),
+                reconnects: 0,
+                dropped: DroppedReport::default(),
+                session: Counters::default(),
+                names: Vec::new(),
+                ticks: 0,
+            },
+        })
+    }
+
+    /// Attempts until the end.
+    async fn run(&mut self) {
+        let reason = loop {
+            let outcome = self.attempt().await;
+            self.session_over();
+            let why = match outcome {
+                Outcome::Ended(reason) => break reason,
+                Outcome::TooEarly => {
+                    if self.wait_for_begin().await.is_none() {
+                        break EndReason::Left;
+                    }
+                    continue;
+                }
+                Outcome::Retry(why) => why,
+            };
+            tracing::info!(%why, "the connection will be made again");
+            if self.wait_for_retry(why).await.is_none() {
+                break EndReason::Left;
+            }
+        };
+        tracing::info!(%reason, "the meeting ended here");
+        self.view.phase(Phase::Ended(reason));
+        self.update_report();
+        self.publish();
+    }
+
+    /// One connection from its beginning to its end.
+    async fn attempt(&mut self) -> Outcome {
+        match self.config.invitation.check_window(wall_clock()) {
+            Ok(()) => {}
+            Err(WindowError::NotBegun { .. }) => return Outcome::TooEarly,
+            Err(WindowError::Over { .. }) => return Outcome::Ended(EndReason::Over),
+        }
+        self.show_attempt(Duration::ZERO, None);
+        let (relay, tls) = (self.config.invitation.content().relay.clone(), Arc::clone(&self.tls));
+        match self.serve(async move { dial(&relay, tls).await }).await {
+            None => Outcome::Ended(EndReason::Left),
+            Some(Ok(link)) => match Meeting::new(self, link) {
+                Ok(meeting) => meeting.run().await,
+                Err(outcome) => outcome,
+            },
+            // Before the first success it is a wrong relay or invitation; later it is a hiccup of some network.
+            Some(Err(error @ (ConnectError::WrongRelay { .. } | ConnectError::CredentialRefused { .. })))
+                if !self.was_member =>
+            {
+                Outcome::Ended(EndReason::Connection(error))
+            }
+            Some(Err(error)) => Outcome::Retry(error.into()),
+        }
+    }
+
+    /// Waits until the next attempt is due; `None` when the person leaves.
+    async fn wait_for_retry(&mut self, why: RetryReason) -> Option<()> {
+        if self.view.is_joined() {
+            self.view.notice(Notice::ConnectionLost(why.clone()));
+        }
+        let due = now() + self.backoff.next_wait();
+        loop {
+            let left = due.saturating_duration_since(now());
+            self.show_attempt(left, Some(why.clone()));
+            if left.is_zero() {
+                return Some(());
+            }
+            let (step, hurry) = (left.min(Duration::from_secs(1)), Arc::clone(&self.retry_now));
+            let hurried = self
+                .serve(async move {
+                    tokio::select! {
+                        () = sleep(step) => false,
+                        () = hurry.notified() => true,
+                    }
+                })
+                .await?;
+            if hurried {
+                return Some(());
+            }
+        }
+    }
+
+    /// Waits a while for the meeting to begin; `None` when the person leaves.
+    async fn wait_for_begin(&mut self) -> Option<()> {
+        let begins = self.config.invitation.content().not_before;
+        self.view.phase(Phase::TooEarly { begins });
+        self.publish();
+        // A relay whose clock is behind says "too early" after the begin as well.
+        let left = Duration::from_secs(begins.saturating_sub(wall_clock()).max(2)).min(BEGIN_POLL);
+        let hurry = Arc::clone(&self.retry_now);
+        self.serve(async move {
+            tokio::select! {
+                () = sleep(left) => {}
+                () = hurry.notified() => {}
+            }
+        })
+        .await
+    }
+
+    fn show_attempt(&mut self, retry_in: Duration, why: Option<RetryReason>) {
+        // Attempts count from 1: this one comes after those that failed.
+        let attempt = self.backoff.failed().max(1);
+        let phase = match (self.was_member, why.or_else(|| self.view.last_retry())) {
+            (true, Some(why)) => Phase::Reconnecting { attempt, retry_in, why },
+            (_, None) => Phase::Connecting { attempt: 1, last_error: None },
+            (false, why) => Phase::Connecting { attempt: self.backoff.failed() + 1, last_error: why },
+        };
+        self.view.phase(phase);
+        self.publish();
+    }
+
+    /// Runs something while commands are obeyed and devices watched, without a session; `None` when the person leaves.
+    async fn serve<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                output = &mut future => return Some(output),
+                command = self.commands.recv() => {
+                    if self.on_command(command.unwrap_or(Command::Leave)) == Effect::Leave {
+                        return None;
+                    }
+                    self.publish();
+                }
+                Some(item) = self.media.recv() => {
+                    self.on_media(item);
+                    self.publish();
+                }
+                _ = tick.tick() => self.tick(),
+            }
+        }
+    }
+
+    /// Obeys a command as far as no session is concerned.
+    fn on_command(&mut self, command: Command) -> Effect {
+        match command {
+            Command::Microphone(on) => self.local.set_microphone(on),
+            Command::Camera(on) => self.local.set_camera(on),
+            Command::SelectCamera(choice) => self.local.select_camera(choice),
+            Command::SelectMicrophone(choice) => self.local.select_microphone(choice),
+            Command::SelectSpeaker(choice) => self.local.select_speaker(choice, self.members.sound()),
+            Command::Watch(watched) => {
+                self.members.watch(watched);
+                return Effect::Wishes;
+            }
+            Command::WatchAll(height) => {
+                self.members.watch_all(height);
+                return Effect::Wishes;
+            }
+            Command::RetryNow => {
+                self.retry_now.notify_waiters();
+                return Effect::Nothing;
+            }
+            Command::Leave => return Effect::Leave,
+        }
+        self.view.touch();
+        Effect::Announce
+    }
+
+    /// Takes news of devices and encoders; returns what concerns a session.
+    fn on_media(&mut self, item: FromMedia) -> Option<FromMedia> {
+        match item {
+            FromMedia::Device(kind, state) => {
+                if let Some(notice) = self.local.on_device(kind, state, self.members.sound()) {
+                    self.view.notice(notice);
+                }
+                self.view.touch();
+                None
+            }
+            FromMedia::EncoderFailed(device, reason) => {
+                self.view.notice(Notice::EncoderFailed { device, reason });
+                None
+            }
+            FromMedia::Frame(track, _) if !self.local.may_send(track) => None,
+            FromMedia::Frame(..) | FromMedia::NeedKeyFrame(..) => Some(item),
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.local.tick() | self.members.tick(now()) {
+            self.view.touch();
+        }
+        self.tally.ticks = self.tally.ticks.wrapping_add(1);
+        if self.tally.ticks.is_multiple_of(TICKS_PER_REPORT) {
+            self.update_report();
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        self.view.publish(&self.local, &self.members);
+    }
+
+    /// Forgets what belonged to a session that ended.
+    fn session_over(&mut self) {
+        self.members.clear();
+        let session = std::mem::take(&mut self.tally.session);
+        self.tally.dropped = dropped(self.tally.dropped, &session);
+        self.view.session_over();
+    }
+
+    /// Decides what a refusal means.
+    fn on_refusal(&mut self, refusal: Refusal) -> Outcome {
+        match refusal {
+            Refusal::TooEarly => Outcome::TooEarly,
+            Refusal::Over => Outcome::Ended(EndReason::Over),
+            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved => {
+                Outcome::Retry(RetryReason::Refused(refusal))
+            }
+            Refusal::Version | Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Replaced => {
+                Outcome::Ended(EndReason::Refused(refusal))
+            }
+        }
+    }
+
+    /// The group breaks the rules, as far as this client can tell.
+    fn on_untrustworthy(&mut self, reason: String) -> Outcome {
+        self.untrustworthy += 1;
+        if self.untrustworthy >= UNTRUSTWORTHY {
+            Outcome::Ended(EndReason::Untrustworthy(reason))
+        } else {
+            Outcome::Retry(RetryReason::OutOfStep)
+        }
+    }
+
+    fn update_report(&mut self) {
+        let me = self.config.holder.person();
+        if self.members.me().is_some() {
+            self.tally.names = self.members.names();
+        }
+        let listed = &self.config.invitation.content().participants;
+        let people: BTreeMap<[u8; 32], String> =
+            listed.iter().map(|listed| (listed.fingerprint, listed.name.clone())).collect();
+        let (camera, microphone) = self.local.counters();
+        let report = Report {
+            participants: self.tally.names.clone(),
+            pairs: self.members.pairs(&people, &me.name),
+            sent: vec![SentReport {
+                from: me.name.clone(),
+                video_frames: camera.frames,
+                video_key_frames: camera.key_frames,
+                video_bytes: camera.bytes,
+                audio_frames: microphone.frames,
+                audio_bytes: microphone.bytes,
+            }],
+            process: ProcessReport::new(ProcessUse::read(), now().duration_since(self.tally.start)),
+            suite: conclave_e2ee::SUITE.to_owned(),
+            epoch: self.view.epoch().0,
+            reconnects: self.tally.reconnects,
+            dropped: dropped(self.tally.dropped, &self.tally.session),
+        };
+        self.view.report(report);
+    }
+
+    /// Ends the threads of devices and codecs. Whoever waits for the engine is told that it is gone.
+    fn close(self) {
+        drop(self.media);
+        drop(self.commands);
+        drop(self.local);
+        drop(self.members);
+    }
+}
+
+fn dropped(before: DroppedReport, session: &Counters) -> DroppedReport {
+    DroppedReport {
+        datagrams: before.datagrams + session.datagrams_dropped,
+        packets: before.packets + session.packets_malformed,
+        replays: before.replays + session.frames_replayed,
+        undecryptable: before.undecryptable
+            + session.frames_unknown_epoch
+            + session.frames_forged
+            + session.frames_malformed,
+    }
+}

@@ -1,0 +1,112 @@
+//! What the events of a session mean for the engine.
+
+use std::time::Instant;
+
+use conclave_e2ee::{CommitError, JoinError};
+use conclave_model::TrackKind;
+use conclave_session::{Command as SessionCommand, EndReason as SessionEnd, Event, UndecryptableCause};
+
+use super::{
+    Outcome,
+    meeting::{Meeting, PATH_GONE, PATH_UP},
+};
+use crate::{EndReason, Notice, Phase, RetryReason};
+
+impl Meeting<'_> {
+    pub(super) fn on_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Admitted { me } => {
+                self.engine.members.admitted(me);
+                self.path_due.get_or_insert(now + PATH_UP);
+                let desired = self.engine.local.desired_bitrate();
+                self.command(SessionCommand::DesiredBitrate(desired), now);
+                self.announce(now);
+                self.on_admitted();
+            }
+            Event::Roster(roster) => {
+                self.engine.members.set_roster(&roster);
+                self.engine.view.touch();
+                self.wish(now);
+            }
+            Event::EpochChanged(epoch) => self.engine.view.set_epoch(epoch),
+            Event::MemberState { leaf, state } => {
+                self.engine.members.set_state(leaf, state);
+                self.engine.view.touch();
+            }
+            Event::KeyFrameWanted { track, .. } => {
+                if track == TrackKind::Camera {
+                    self.engine.local.request_key_frame();
+                }
+            }
+            Event::Budget(budget) => {
+                self.engine.local.set_budget(budget);
+                self.engine.view.quality().send_budget = Some(budget);
+            }
+            Event::PathUp => {
+                self.path_due = None;
+                self.engine.view.quality().path_up = true;
+                // Whatever was encoded before had no way to go.
+                self.engine.local.request_key_frame();
+            }
+            Event::PathDown => {
+                self.path_due = Some(now + PATH_GONE);
+                self.engine.view.quality().path_up = false;
+            }
+            Event::Quality(found) => {
+                let quality = self.engine.view.quality();
+                quality.round_trip = found.round_trip;
+                quality.loss = found.loss;
+            }
+            Event::NewcomerRefused { reference, error } => {
+                self.engine.view.notice(Notice::NewcomerRefused { reference, reason: error.to_string() });
+            }
+            Event::Undecryptable { leaf, cause, frames } => {
+                let who = leaf.and_then(|leaf| match cause {
+                    // A frame that came twice says nothing about the keys.
+                    UndecryptableCause::Replay => None,
+                    UndecryptableCause::UnknownEpoch | UndecryptableCause::Forged | UndecryptableCause::Malformed => {
+                        self.engine.members.failed_to_open(leaf, now).map(|person| person.name.clone())
+                    }
+                });
+                self.engine.view.notice(Notice::Undecryptable { who, cause, frames });
+                self.engine.view.touch();
+            }
+            Event::Ended(reason) => {
+                let outcome = self.on_ended(reason);
+                self.outcome.get_or_insert(outcome);
+            }
+        }
+    }
+
+    /// The client is a member, for the first time or again.
+    fn on_admitted(&mut self) {
+        let engine = &mut *self.engine;
+        engine.view.phase(Phase::Joined);
+        engine.backoff.reset();
+        engine.untrustworthy = 0;
+        if std::mem::replace(&mut engine.was_member, true) {
+            engine.tally.reconnects += 1;
+            engine.view.notice(Notice::Reconnected);
+        }
+    }
+
+    /// Decides whether the end of a session is the end of the meeting.
+    fn on_ended(&mut self, reason: SessionEnd) -> Outcome {
+        match reason {
+            SessionEnd::Left => Outcome::Ended(EndReason::Left),
+            SessionEnd::Refused(refusal) => self.engine.on_refusal(refusal),
+            SessionEnd::Removed => Outcome::Ended(EndReason::Removed),
+            SessionEnd::NotAdmitted => Outcome::Retry(RetryReason::NotLetIn),
+            SessionEnd::Join(error @ (JoinError::Member { .. } | JoinError::OtherGroup | JoinError::TooLarge)) => {
+                self.engine.on_untrustworthy(error.to_string())
+            }
+            SessionEnd::Commit(error @ CommitError::Rejected { .. }) => {
+                self.engine.on_untrustworthy(error.to_string())
+            }
+            SessionEnd::Join(_) | SessionEnd::Commit(_) | SessionEnd::OutOfStep { .. } | SessionEnd::Crypto(_) => {
+                Outcome::Retry(RetryReason::OutOfStep)
+            }
+            SessionEnd::Path(_) => Outcome::Retry(RetryReason::MediaPath),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The own camera, microphone and loudspeaker, which outlive every connection.
+
+use std::sync::Arc;
+
+use conclave_capture::{CameraChoice, DeviceKind, MicrophoneChoice, NullSpeaker, SpeakerChoice, SpeakerStream};
+use conclave_codec::AudioSettings;
+use conclave_model::{Bitrate, EncodedFrame, TrackKind};
+use conclave_session::{MemberState, SourceState};
+use tokio::sync::mpsc;
+
+use super::ladder::{Rung, bears_picture};
+use crate::{
+    Config, LocalSource, Notice, SpeakerState, VideoQuality,
+    clock::media_clock,
+    devices::{DeviceState, DeviceThread, Opened, Opener},
+    frames::FrameSlot,
+    media::{
+        CameraCounters, CameraOutput, CameraPipeline, MediaError, MicrophoneCounters, MicrophoneOutput,
+        MicrophonePipeline, SoundReceiver,
+    },
+    preview::{camera_opener, microphone_opener},
+};
+
+/// What other threads tell the engine.
+#[derive(Debug)]
+pub(crate) enum FromMedia {
+    /// An encoder finished a frame.
+    Frame(TrackKind, EncodedFrame),
+    /// An encoder failed; it goes on by itself.
+    EncoderFailed(DeviceKind, String),
+    /// A device opened, closed or failed.
+    Device(DeviceKind, DeviceState),
+    /// A decoder cannot go on.
+    NeedKeyFrame(conclave_model::LeafIndex, TrackKind),
+}
+
+/// The own devices and encoders.
+///
+/// The order of the fields is the order in which they end: first what feeds, then what is fed.
+pub(crate) struct Local {
+    devices: DeviceThread,
+    camera: CameraPipeline,
+    microphone: MicrophonePipeline,
+    own: Arc<FrameSlot>,
+    video: VideoQuality,
+    choices: (CameraChoice, MicrophoneChoice),
+    /// Pulls the sound while there is no loudspeaker: who speaks is shown even then.
+    deaf: Option<NullSpeaker>,
+    pub(crate) camera_state: LocalSource,
+    pub(crate) microphone_state: LocalSource,
+    pub(crate) speaker_state: SpeakerState,
+    rung: Rung,
+    budget: Bitrate,
+    /// Whether a device has failed since it last worked, so that its return is worth a word.
+    missed: [bool; 3],
+}
+
+impl Local {
+    /// Starts the encoders and opens what the configuration wants open.
+    ///
+    /// The loudspeaker plays what `sound` mixes.
+    pub(crate) fn start(
+        config: &Config,
+        own: Arc<FrameSlot>,
+        to_engine: &mpsc::Sender<FromMedia>,
+        sound: &Arc<SoundReceiver>,
+    ) -> Result<Self, MediaError> {
+        let rung = Rung::default();
+        let budget = config.video.max_bitrate;
+        let sender = to_engine.clone();
+        let camera = CameraPipeline::start(
+            rung.settings(config.video, budget),
+            media_clock(),
+            Arc::clone(&own),
+            // Waiting here is what slows the encoder down to what the engine takes; a closed channel means the end.
+            move |output| {
+                let _ = sender.blocking_send(match output {
+                    CameraOutput::Frame(frame) => FromMedia::Frame(TrackKind::Camera, frame),
+                    CameraOutput::Failed(error) => FromMedia::EncoderFailed(DeviceKind::Camera, error.to_string()),
+                });
+            },
+        )?;
+        let sender = to_engine.clone();
+        let microphone =
+            MicrophonePipeline::start(AudioSettings::default(), !config.microphone_on, media_clock(), move |output| {
+                let _ = sender.blocking_send(match output {
+                    MicrophoneOutput::Frame(frame) => FromMedia::Frame(TrackKind::Microphone, frame),
+                    MicrophoneOutput::Failed(error) => {
+                        FromMedia::EncoderFailed(DeviceKind::Microphone, error.to_string())
+                    }
+                });
+            })?;
+        let sender = to_engine.clone();
+        let devices = DeviceThread::start(move |kind, state| {
+            let _ = sender.blocking_send(FromMedia::Device(kind, state));
+        })?;
+        let mut local = Self {
+            devices,
+            camera,
+            microphone,
+            own,
+            video: config.video,
+            choices: (config.camera.clone(), config.microphone.clone()),
+            deaf: None,
+            camera_state: LocalSource { on: config.camera_on, ..LocalSource::default() },
+            microphone_state: LocalSource { on: config.microphone_on, ..LocalSource::default() },
+            speaker_state: SpeakerState::default(),
+            rung,
+            budget,
+            missed: [false; 3],
+        };
+        local.open_camera();
+        local.open_microphone();
+        local.devices.open(DeviceKind::Speaker, speaker_opener(config.speaker.clone(), sound));
+        Ok(local)
+    }
+
+    /// Opens or mutes the microphone. The device stays open for the level meter; the gate is before the encoder.
+    pub(crate) fn set_microphone(&mut self, on: bool) {
+        self.microphone.set_muted(!on);
+        self.microphone_state.on = on;
+    }
+
+    /// Opens or closes the camera.
+    pub(crate) fn set_camera(&mut self, on: bool) {
+        if self.camera_state.on != on {
+            self.camera_state.on = on;
+            self.open_camera();
+        }
+    }
+
+    /// Changes the camera.
+    pub(crate) fn select_camera(&mut self, choice: CameraChoice) {
+        self.choices.0 = choice;
+        self.camera_state.problem = None;
+        self.open_camera();
+    }
+
+    /// Changes the microphone.
+    pub(crate) fn select_microphone(&mut self, choice: MicrophoneChoice) {
+        self.choices.1 = choice;
+        self.microphone_state.problem = None;
+        self.open_microphone();
+    }
+
+    /// Changes the loudspeaker.
+    pub(crate) fn select_speaker(&mut self, choice: SpeakerChoice, sound: &Arc<SoundReceiver>) {
+        self.speaker_state.problem = None;
+        self.devices.open(DeviceKind::Speaker, speaker_opener(choice, sound));
+    }
+
+    /// Takes what the device thread says; returns what the person must be told.
+    pub(crate) fn on_device(
+        &mut self,
+        device: DeviceKind,
+        state: DeviceState,
+        sound: &Arc<SoundReceiver>,
+    ) -> Option<Notice> {
+        let missed = match device {
+            DeviceKind::Camera => &mut self.missed[0],
+            DeviceKind::Microphone => &mut self.missed[1],
+            DeviceKind::Speaker => &mut self.missed[2],
+        };
+        let notice = match &state {
+            DeviceState::Open(name) if std::mem::take(missed) => {
+                Some(Notice::DeviceBack { device, name: name.clone() })
+            }
+            DeviceState::Failed(error) => {
+                *missed = true;
+                Some(Notice::DeviceLost { device, error: error.clone() })
+            }
+            DeviceState::Open(_) | DeviceState::Closed => None,
+        };
+        let found = LocalSource::from_state(state);
+        match device {
+            DeviceKind::Camera => self.camera_state = LocalSource { on: self.camera_state.on, ..found },
+            DeviceKind::Microphone => self.microphone_state = LocalSource { on: self.microphone_state.on, ..found },
+            DeviceKind::Speaker => {
+                self.deaf = match &found.open_device {
+                    Some(_) => None,
+                    None => self.deaf.take().or_else(|| NullSpeaker::start(sound.output()).ok()),
+                };
+                self.speaker_state = SpeakerState { open_device: found.open_device, problem: found.problem };
+            }
+        }
+        notice
+    }
+
+    /// What the others are told.
+    pub(crate) fn announcement(&self) -> MemberState {
+        let state = |source: &LocalSource, off: bool| match (source.on, &source.problem) {
+            (false, _) => SourceState::Off,
+            (true, None) if !off => SourceState::On,
+            (true, _) => SourceState::Missing,
+        };
+        MemberState {
+            microphone: state(&self.microphone_state, self.choices.1 == MicrophoneChoice::Off),
+            camera: state(&self.camera_state, self.choices.0 == CameraChoice::Off),
+        }
+    }
+
+    /// Whether a finished frame may leave: the second gate, for what was in the encoder when the person muted.
+    pub(crate) fn may_send(&self, track: TrackKind) -> bool {
+        match track {
+            TrackKind::Microphone => self.microphone_state.on,
+            TrackKind::Camera => self.camera_state.on && bears_picture(self.budget),
+            TrackKind::Screen | TrackKind::ScreenAudio | TrackKind::Booth(_) => false,
+        }
+    }
+
+    /// Fits the encoder to what the network takes for pictures.
+    pub(crate) fn set_budget(&mut self, budget: Bitrate) {
+        if !bears_picture(self.budget) && bears_picture(budget) {
+            // The frames in between were not sent, so nobody can decode what follows them.
+            self.camera.request_key_frame();
+        }
+        self.budget = budget;
+        let rung = self.rung.for_budget(budget);
+        let settings = rung.settings(self.video, budget);
+        if rung == self.rung {
+            self.camera.set_bitrate(settings.bitrate);
+        } else {
+            self.rung = rung;
+            self.camera.reconfigure(settings);
+        }
+    }
+
+    /// What would be sent at best.
+    pub(crate) fn desired_bitrate(&self) -> Bitrate {
+        /// The voice with its overhead.
+        const VOICE: u64 = 80_000;
+        Bitrate(self.video.max_bitrate.0 + VOICE)
+    }
+
+    /// Makes the next camera frame a key frame.
+    pub(crate) fn request_key_frame(&self) {
+        self.camera.request_key_frame();
+    }
+
+    /// Brings levels up to date; returns whether something that is shown has changed.
+    pub(crate) fn tick(&mut self) -> bool {
+        if self.camera_state.open_device.is_none() {
+            // The encoder may have shown one more picture after the camera was closed.
+            self.own.clear();
+        }
+        let level = if self.microphone_state.open_device.is_some() { self.microphone.level() } else { 0.0 };
+        let changed = (level - self.microphone_state.level).abs() > 0.01;
+        if changed {
+            self.microphone_state.level = level;
+        }
+        changed
+    }
+
+    /// What was encoded so far.
+    pub(crate) fn counters(&self) -> (CameraCounters, MicrophoneCounters) {
+        (self.camera.counters(), self.microphone.counters())
+    }
+
+    fn open_camera(&mut self) {
+        if !self.camera_state.on || self.choices.0 == CameraChoice::Off {
+            self.devices.close(DeviceKind::Camera);
+            return;
+        }
+        let input = self.camera.input();
+        let opener = camera_opener(self.choices.0.clone(), self.video, move |picture| input.push(picture));
+        self.devices.open(DeviceKind::Camera, opener);
+    }
+
+    fn open_microphone(&mut self) {
+        match self.microphone.input() {
+            Some(mut input) if self.choices.1 != MicrophoneChoice::Off => {
+                let opener = microphone_opener(self.choices.1.clone(), move |time, samples| input.push(time, samples));
+                self.devices.open(DeviceKind::Microphone, opener);
+            }
+            Some(_) | None => self.devices.close(DeviceKind::Microphone),
+        }
+    }
+}
+
+/// Opens a loudspeaker that plays what the mixer gives.
+fn speaker_opener(choice: SpeakerChoice, sound: &Arc<SoundReceiver>) -> Opener {
+    let sound = Arc::clone(sound);
+    Box::new(move |lost| {
+        let stream = SpeakerStream::open(&choice, sound.output(), move |error| lost.tell(error))?;
+        let name = stream.opened().name.clone();
+        Ok(Opened { stream: Box::new(stream), name })
+    })
+}

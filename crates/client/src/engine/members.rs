@@ -1,0 +1,426 @@
+//! The members of the group as this client sees, hears and shows them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use conclave_e2ee::Member;
+use conclave_model::{LeafIndex, Person, TrackKind};
+use conclave_session::{MemberState, MemberWish, RemoteFrame, SourceState};
+use tokio::sync::mpsc;
+
+use super::local::FromMedia;
+use crate::{
+    DecodedSink, KeyState, PairReport, Participant, Watch, Watched,
+    client::Shared,
+    frames::FrameSlot,
+    media::{SoundReceiver, SoundStatistics, VideoEvent, VideoReceiver, VideoStatistics},
+};
+
+/// How long a member counts as failing after the last frame that did not open.
+const FAILING: Duration = Duration::from_secs(3);
+
+/// Everybody in the group, with what decodes them.
+pub(crate) struct Members {
+    me: Option<LeafIndex>,
+    entries: BTreeMap<LeafIndex, Entry>,
+    sound: Arc<SoundReceiver>,
+    /// Names for the development sink, which runs on other threads.
+    people: Arc<ArcSwap<People>>,
+    /// What was received of people in earlier sessions, by the fingerprint of their certificates.
+    past: BTreeMap<[u8; 32], PairReport>,
+    watch: Wanted,
+    shared: Arc<Shared>,
+    to_engine: mpsc::Sender<FromMedia>,
+    sink: Option<Arc<dyn DecodedSink>>,
+}
+
+type People = BTreeMap<LeafIndex, Arc<Person>>;
+
+/// Whose pictures are wanted.
+enum Wanted {
+    All(u16),
+    Named(Vec<Watched>),
+}
+
+struct Entry {
+    person: Arc<Person>,
+    state: MemberState,
+    opened: bool,
+    failed: Option<Instant>,
+    level: f32,
+    videos: BTreeMap<TrackKind, Video>,
+}
+
+struct Video {
+    receiver: VideoReceiver,
+    slot: Arc<FrameSlot>,
+    seen: Arc<AtomicBool>,
+}
+
+impl Members {
+    /// Nobody yet.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        watch: Watch,
+        to_engine: mpsc::Sender<FromMedia>,
+        sink: Option<Arc<dyn DecodedSink>>,
+    ) -> Self {
+        let people = Arc::<ArcSwap<People>>::default();
+        let (tap, names) = (sink.clone(), Arc::clone(&people));
+        let sound = SoundReceiver::new(move |event| {
+            if let Some(tap) = &tap
+                && let Some(person) = names.load().get(&event.from)
+            {
+                tap.sound(person, event.time, event.concealed, event.samples);
+            }
+        });
+        let watch = match watch {
+            Watch::All { height } => Wanted::All(height),
+            Watch::Named => Wanted::Named(Vec::new()),
+        };
+        Self {
+            me: None,
+            entries: BTreeMap::new(),
+            sound: Arc::new(sound),
+            people,
+            past: BTreeMap::new(),
+            watch,
+            shared,
+            to_engine,
+            sink,
+        }
+    }
+
+    /// What plays them.
+    pub(crate) fn sound(&self) -> &Arc<SoundReceiver> {
+        &self.sound
+    }
+
+    /// The own leaf, while a member.
+    pub(crate) fn me(&self) -> Option<LeafIndex> {
+        self.me
+    }
+
+    /// Forgets everybody: the session is over. What was counted is kept.
+    pub(crate) fn clear(&mut self) {
+        self.me = None;
+        self.set_roster(&[]);
+        self.shared.frames.retain(|_, _| false);
+    }
+
+    /// The participant is a member now.
+    pub(crate) fn admitted(&mut self, me: LeafIndex) {
+        self.me = Some(me);
+        self.shared.frames.set_me(me);
+    }
+
+    /// Takes the group's member list.
+    pub(crate) fn set_roster(&mut self, roster: &[Member]) {
+        let stays = |leaf: &LeafIndex, entry: &Entry| {
+            // The leaf of somebody who left may be given to somebody else in the same commit.
+            roster.iter().any(|member| member.leaf == *leaf && member.person == *entry.person)
+        };
+        let statistics = self.sound.statistics();
+        for (leaf, entry) in self.entries.extract_if(.., |leaf, entry| !stays(leaf, entry)) {
+            let heard = heard(&statistics, leaf);
+            let pair = entry.pair(heard.as_ref());
+            fold(self.past.entry(entry.person.fingerprint).or_default(), &pair);
+            self.sound.remove(leaf);
+            self.shared.frames.retain(|of, _| of != leaf);
+        }
+        for member in roster {
+            self.entries.entry(member.leaf).or_insert_with(|| Entry::new(&member.person));
+        }
+        let people: People = self.entries.iter().map(|(leaf, entry)| (*leaf, Arc::clone(&entry.person))).collect();
+        self.people.store(Arc::new(people));
+        if let Some(me) = self.me {
+            self.shared.frames.set_me(me);
+        }
+    }
+
+    /// Takes what a member says of its sources.
+    pub(crate) fn set_state(&mut self, leaf: LeafIndex, state: MemberState) {
+        let Some(entry) = self.entries.get_mut(&leaf) else { return };
+        entry.state = state;
+        entry.close_camera_if_off();
+    }
+
+    /// Takes a frame that was opened.
+    pub(crate) fn frame(&mut self, frame: RemoteFrame) {
+        let (leaf, track) = (frame.from, frame.track);
+        let Some(entry) = self.entries.get_mut(&leaf).filter(|_| Some(leaf) != self.me) else { return };
+        entry.opened = true;
+        if !track.is_video() {
+            self.sound.push(frame);
+            return;
+        }
+        if !entry.videos.contains_key(&track) {
+            let slot = self.shared.frames.slot(leaf, track);
+            match start_video(leaf, track, slot, entry, &self.shared, &self.to_engine, self.sink.clone()) {
+                Ok(video) => drop(entry.videos.insert(track, video)),
+                Err(error) => {
+                    // The next frame tries again; the picture is missing until then.
+                    tracing::warn!(leaf = leaf.0, %error, "no decoder");
+                    return;
+                }
+            }
+        }
+        if let Some(video) = entry.videos.get(&track) {
+            video.receiver.push(frame);
+        }
+    }
+
+    /// Frames of a member did not open.
+    pub(crate) fn failed_to_open(&mut self, leaf: LeafIndex, now: Instant) -> Option<&Person> {
+        let entry = self.entries.get_mut(&leaf)?;
+        entry.failed = Some(now);
+        Some(&entry.person)
+    }
+
+    /// Changes whose pictures are wanted.
+    pub(crate) fn watch(&mut self, watched: Vec<Watched>) {
+        for (leaf, entry) in &self.entries {
+            for (track, video) in &entry.videos {
+                if !watched.iter().any(|wish| wish.leaf == *leaf && wish.track == *track) {
+                    video.receiver.pause();
+                }
+            }
+        }
+        self.watch = Wanted::Named(watched);
+    }
+
+    /// Wants all pictures.
+    pub(crate) fn watch_all(&mut self, height: u16) {
+        self.watch = Wanted::All(height);
+    }
+
+    /// What to ask of the relay.
+    pub(crate) fn wishes(&self) -> Vec<MemberWish> {
+        let others = || self.entries.keys().filter(|leaf| Some(**leaf) != self.me);
+        match &self.watch {
+            Wanted::All(height) => {
+                others().map(|leaf| MemberWish { leaf: *leaf, track: TrackKind::Camera, height: *height }).collect()
+            }
+            Wanted::Named(watched) => watched
+                .iter()
+                .filter(|wish| others().any(|leaf| *leaf == wish.leaf))
+                .map(|wish| MemberWish { leaf: wish.leaf, track: wish.track, height: wish.height })
+                .collect(),
+        }
+    }
+
+    /// Brings levels up to date; returns whether something that is shown has changed.
+    pub(crate) fn tick(&mut self, now: Instant) -> bool {
+        let statistics = self.sound.statistics();
+        let mut changed = false;
+        for (leaf, entry) in &mut self.entries {
+            let level = heard(&statistics, *leaf).map_or(0.0, |heard| heard.level);
+            if (level - entry.level).abs() > 0.01 {
+                entry.level = level;
+                changed = true;
+            }
+            if entry.failed.is_some_and(|failed| now.duration_since(failed) >= FAILING) {
+                entry.failed = None;
+                changed = true;
+            }
+            // A picture that was still in the decoder when the camera was closed.
+            entry.close_camera_if_off();
+        }
+        changed
+    }
+
+    /// The members for the window; the own sources as `mine` says.
+    pub(crate) fn participants(&self, mine: MemberState, my_level: f32) -> Vec<Participant> {
+        let participant = |(leaf, entry): (&LeafIndex, &Entry)| {
+            let is_me = Some(*leaf) == self.me;
+            let state = if is_me { mine } else { entry.state };
+            let level = if is_me { my_level } else { entry.level };
+            Participant {
+                leaf: *leaf,
+                person: Person::clone(&entry.person),
+                microphone: state.microphone,
+                camera: state.camera,
+                speaking: if state.microphone == SourceState::On { level } else { 0.0 },
+                is_me,
+                key: match (entry.failed, entry.opened || is_me) {
+                    (Some(_), _) => KeyState::Failing,
+                    (None, true) => KeyState::Open,
+                    (None, false) => KeyState::Verified,
+                },
+                picture_seen: if is_me {
+                    self.shared.frames.own().is_some()
+                } else {
+                    entry.videos.get(&TrackKind::Camera).is_some_and(Video::is_seen)
+                },
+            }
+        };
+        self.entries.iter().map(participant).collect()
+    }
+
+    /// The certified names of all members.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.entries.values().map(|entry| entry.person.name.clone()).collect()
+    }
+
+    /// What was received of each other person, now and in earlier sessions. `to` is the own name.
+    pub(crate) fn pairs(&self, people: &BTreeMap<[u8; 32], String>, to: &str) -> Vec<PairReport> {
+        let statistics = self.sound.statistics();
+        let mut pairs = self.past.clone();
+        for (leaf, entry) in &self.entries {
+            if Some(*leaf) != self.me {
+                let pair = entry.pair(heard(&statistics, *leaf).as_ref());
+                fold(pairs.entry(entry.person.fingerprint).or_default(), &pair);
+            }
+        }
+        pairs
+            .into_iter()
+            .filter_map(|(fingerprint, pair)| {
+                let from = people.get(&fingerprint).filter(|from| *from != to)?.clone();
+                Some(PairReport { from, to: to.to_owned(), ..pair })
+            })
+            .collect()
+    }
+}
+
+impl Entry {
+    fn new(person: &Person) -> Self {
+        Self {
+            person: Arc::new(person.clone()),
+            state: MemberState::default(),
+            opened: false,
+            failed: None,
+            level: 0.0,
+            videos: BTreeMap::new(),
+        }
+    }
+
+    fn close_camera_if_off(&mut self) {
+        if self.state.camera != SourceState::On
+            && let Some(video) = self.videos.get(&TrackKind::Camera)
+            && video.is_seen()
+            && video.slot.latest().is_some()
+        {
+            video.receiver.pause();
+            video.slot.clear();
+            video.seen.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn pair(&self, heard: Option<&SoundStatistics>) -> PairReport {
+        let seen = self.videos.get(&TrackKind::Camera).map(|video| video.receiver.statistics());
+        pair_report(&seen.unwrap_or_default(), heard)
+    }
+}
+
+impl Video {
+    fn is_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
+    }
+}
+
+fn start_video(
+    leaf: LeafIndex,
+    track: TrackKind,
+    slot: Arc<FrameSlot>,
+    entry: &Entry,
+    shared: &Arc<Shared>,
+    to_engine: &mpsc::Sender<FromMedia>,
+    tap: Option<Arc<dyn DecodedSink>>,
+) -> Result<Video, crate::media::MediaError> {
+    let seen = Arc::<AtomicBool>::default();
+    let (shown, waker, to_engine) = (Arc::clone(&seen), Arc::clone(&shared.waker), to_engine.clone());
+    let person = Arc::clone(&entry.person);
+    let receiver = VideoReceiver::start(&format!("picture-{}", leaf.0), Arc::clone(&slot), move |event| match event {
+        VideoEvent::Shown { number, picture } => {
+            shown.store(true, Ordering::Relaxed);
+            if let Some(tap) = &tap {
+                tap.picture(&person, track, number, picture);
+            }
+            waker();
+        }
+        // With a full queue the request is lost; the decoder asks again. Waiting here could wait for ever, since
+        // the engine joins this thread.
+        VideoEvent::NeedKeyFrame => drop(to_engine.try_send(FromMedia::NeedKeyFrame(leaf, track))),
+        VideoEvent::Failed(error) => tracing::debug!(leaf = leaf.0, %error, "a frame was not decoded"),
+    })?;
+    Ok(Video { receiver, slot, seen })
+}
+
+fn heard(statistics: &[SoundStatistics], leaf: LeafIndex) -> Option<SoundStatistics> {
+    statistics.iter().find(|heard| heard.from == leaf && heard.track == TrackKind::Microphone).copied()
+}
+
+fn pair_report(seen: &VideoStatistics, heard: Option<&SoundStatistics>) -> PairReport {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let mut pair = PairReport {
+        video_frames_received: seen.received,
+        video_frames_decoded: seen.decoded,
+        video_fps: seen.frames_per_second,
+        video_freezes: seen.freezes,
+        video_longest_gap_ms: seen.longest_gap_ms,
+        video_size: seen.size,
+        video_kbps: seen.bits_per_second / 1e3,
+        latency_ms: seen.latency,
+        stages_ms: seen.stages,
+        ..PairReport::default()
+    };
+    if let Some(heard) = heard {
+        let sounded = (heard.played + heard.concealed).as_secs_f64();
+        pair.audio_frames_received = heard.received;
+        pair.audio_played_ms = milliseconds(heard.played);
+        pair.audio_concealed_ms = milliseconds(heard.concealed);
+        pair.audio_kbps = if sounded > 0.0 { heard.bytes as f64 * 8.0 / 1e3 / sounded } else { 0.0 };
+    }
+    pair
+}
+
+/// Adds what a later session received to what earlier ones did. Times are those of whichever saw more.
+fn fold(all: &mut PairReport, later: &PairReport) {
+    let seconds = |pair: &PairReport| {
+        if pair.video_fps > 0.0 { pair.video_frames_decoded as f64 / pair.video_fps } else { 0.0 }
+    };
+    let sounded = |pair: &PairReport| pair.audio_played_ms + pair.audio_concealed_ms;
+    let mean = |(a, weight_a): (f64, f64), (b, weight_b): (f64, f64)| {
+        let weight = weight_a + weight_b;
+        if weight > 0.0 { (a * weight_a + b * weight_b) / weight } else { 0.0 }
+    };
+    let (before, after) = (seconds(all), seconds(later));
+    all.video_kbps = mean((all.video_kbps, before), (later.video_kbps, after));
+    all.video_fps = mean((all.video_fps, before), (later.video_fps, after));
+    all.audio_kbps = mean((all.audio_kbps, sounded(all)), (later.audio_kbps, sounded(later)));
+    if later.video_frames_decoded >= all.video_frames_decoded {
+        all.latency_ms = later.latency_ms;
+        all.stages_ms = later.stages_ms;
+    }
+    if later.video_frames_decoded > 0 {
+        all.video_size = later.video_size;
+    }
+    all.video_frames_received += later.video_frames_received;
+    all.video_frames_decoded += later.video_frames_decoded;
+    all.video_freezes += later.video_freezes;
+    all.video_longest_gap_ms = all.video_longest_gap_ms.max(later.video_longest_gap_ms);
+    all.audio_frames_received += later.audio_frames_received;
+    all.audio_played_ms += later.audio_played_ms;
+    all.audio_concealed_ms += later.audio_concealed_ms;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sessions_add_up_and_their_rate_is_that_of_the_time_together() {
+        let mut all = PairReport::default();
+        fold(&mut all, &PairReport { video_frames_decoded: 300, video_fps: 30.0, ..PairReport::default() });
+        fold(&mut all, &PairReport { video_frames_decoded: 100, video_fps: 10.0, ..PairReport::default() });
+        assert_eq!(all.video_frames_decoded, 400);
+        assert!((all.video_fps - 20.0).abs() < 1e-9, "{}", all.video_fps);
+    }
+}

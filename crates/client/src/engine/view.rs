@@ -1,0 +1,140 @@
+//! What the engine shows.
+
+use std::sync::Arc;
+
+use conclave_model::Epoch;
+
+use super::{local::Local, members::Members};
+use crate::{
+    Config, EndReason, LocalSource, Notice, Phase, RetryReason, Snapshot, SpeakerState,
+    client::Shared,
+    connect::relay_name,
+    notice::NoticeSender,
+    report::Report,
+    snapshot::Quality,
+};
+
+/// The engine's side of snapshot, notices and report.
+#[derive(Clone)]
+pub(crate) struct View {
+    shared: Arc<Shared>,
+    notices: NoticeSender,
+    base: Snapshot,
+    last_retry: Option<RetryReason>,
+    dirty: bool,
+}
+
+/// What is shown before the engine has done anything.
+pub(crate) fn first_snapshot(config: &Config) -> Snapshot {
+    let content = config.invitation.content();
+    Snapshot {
+        phase: Phase::Connecting { attempt: 1, last_error: None },
+        title: content.title.clone(),
+        warning: content.warning.clone(),
+        level: content.level,
+        me: None,
+        participants: Vec::new(),
+        epoch: Epoch::default(),
+        suite: conclave_e2ee::SUITE,
+        microphone: LocalSource { on: config.microphone_on, ..LocalSource::default() },
+        camera: LocalSource { on: config.camera_on, ..LocalSource::default() },
+        speaker: SpeakerState::default(),
+        quality: Quality::default(),
+        relay: relay_name(&content.relay),
+    }
+}
+
+impl View {
+    /// Shows the first snapshot.
+    pub(crate) fn new(config: &Config, shared: Arc<Shared>, notices: NoticeSender) -> Self {
+        Self { shared, notices, base: first_snapshot(config), last_retry: None, dirty: true }
+    }
+
+    /// Changes the phase.
+    pub(crate) fn phase(&mut self, phase: Phase) {
+        match &phase {
+            Phase::Connecting { last_error: Some(why), .. } | Phase::Reconnecting { why, .. } => {
+                self.last_retry = Some(why.clone());
+            }
+            Phase::Joined => self.last_retry = None,
+            Phase::Connecting { .. } | Phase::TooEarly { .. } | Phase::Waiting | Phase::Ended(_) => {}
+        }
+        if self.base.phase != phase {
+            self.base.phase = phase;
+            self.dirty = true;
+        }
+    }
+
+    /// Whether the client is a member now.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.base.phase == Phase::Joined
+    }
+
+    /// Why the last attempt failed, if none has succeeded since.
+    pub(crate) fn last_retry(&self) -> Option<RetryReason> {
+        self.last_retry.clone()
+    }
+
+    /// The epoch as it was last heard of.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.base.epoch
+    }
+
+    /// Changes the epoch.
+    pub(crate) fn set_epoch(&mut self, epoch: Epoch) {
+        self.base.epoch = epoch;
+        self.dirty = true;
+    }
+
+    /// The connection's quality, to change.
+    pub(crate) fn quality(&mut self) -> &mut Quality {
+        self.dirty = true;
+        &mut self.base.quality
+    }
+
+    /// Something that is shown has changed.
+    pub(crate) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Forgets what belonged to a session.
+    pub(crate) fn session_over(&mut self) {
+        self.base.quality = Quality::default();
+        self.dirty = true;
+    }
+
+    /// Tells the person something once.
+    pub(crate) fn notice(&self, notice: Notice) {
+        self.notices.send(notice);
+        (self.shared.waker)();
+    }
+
+    /// Replaces the report.
+    pub(crate) fn report(&self, report: Report) {
+        self.shared.report.store(Arc::new(report));
+    }
+
+    /// Shows the end of an engine that could not even start.
+    pub(crate) fn end(&mut self, reason: EndReason) {
+        self.base.phase = Phase::Ended(reason);
+        self.shared.snapshot.store(Arc::new(self.base.clone()));
+        (self.shared.waker)();
+    }
+
+    /// Shows what has changed since the last time, if anything has.
+    pub(crate) fn publish(&mut self, local: &Local, members: &Members) {
+        if !std::mem::take(&mut self.dirty) {
+            return;
+        }
+        let snapshot = Snapshot {
+            me: members.me(),
+            participants: members.participants(local.announcement(), local.microphone_state.level),
+            microphone: local.microphone_state.clone(),
+            camera: local.camera_state.clone(),
+            speaker: local.speaker_state.clone(),
+            ..self.base.clone()
+        };
+        self.shared.snapshot.store(Arc::new(snapshot));
+        (self.shared.waker)();
+    }
+}

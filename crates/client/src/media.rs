@@ -1,0 +1,48 @@
+//! From the camera to encoded frames, and from received frames to the picture slots and the loudspeaker.
+//!
+//! ```text
+//! camera ──▶ CameraInput ──▶ [encoder thread: scale, AV1] ──▶ CameraOutput
+//! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, Opus] ──▶ MicrophoneOutput
+//! RemoteFrame (picture) ──▶ VideoReceiver ──▶ [decoder thread: AV1] ──▶ FrameSlot
+//! RemoteFrame (sound) ──▶ SoundReceiver ──▶ [loudspeaker's thread: jitter buffers, Opus, mixer] ──▶ SpeakerStream
+//! ```
+//!
+//! What callers touch never waits: inputs are one-slot mailboxes or bounded queues, outputs are called on the thread
+//! named above. Dropping a part stops and joins its thread.
+
+pub mod camera;
+pub mod freeze;
+mod inbox;
+pub mod limiter;
+pub mod microphone;
+mod mixer;
+mod queue;
+pub mod sound;
+pub mod stages;
+pub mod video;
+
+pub use camera::{CameraCounters, CameraInput, CameraOutput, CameraPipeline};
+pub use freeze::FreezeMeter;
+pub use limiter::Limiter;
+pub use microphone::{MicrophoneCounters, MicrophoneInput, MicrophoneOutput, MicrophonePipeline};
+pub use sound::{SoundEvent, SoundReceiver, SoundStatistics};
+pub use stages::{FrameTimes, Stages};
+pub use video::{VideoEvent, VideoReceiver, VideoStatistics};
+
+use std::thread::JoinHandle;
+
+/// Why a part of the media path could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The codec could not be opened.
+    #[error(transparent)]
+    Codec(#[from] conclave_codec::CodecError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Starts a thread with a name, which debuggers and `top -H` show (Linux cuts it to 15 bytes).
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, MediaError> {
+    Ok(std::thread::Builder::new().name(name.to_owned()).spawn(body)?)
+}

@@ -1,0 +1,280 @@
+//! From microphone samples to encoded frames.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use conclave_capture::{Clock, Level};
+use conclave_codec::{AudioEncoder, AudioSettings, CodecError, OpusEncoder};
+use conclave_model::{EncodedFrame, Layer, MediaTime};
+
+use super::{MediaError, inbox::Inbox, spawn};
+
+/// Encodes the own voice on a thread of its own, behind a hard mute gate.
+///
+/// While muted, samples are measured for the level meter and dropped before anything else sees them.
+#[derive(Debug)]
+pub struct MicrophonePipeline {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where the microphone's samples go in; clones feed the same pipeline.
+#[derive(Clone, Debug)]
+pub struct MicrophoneInput(Arc<Shared>);
+
+/// What comes out of a [`MicrophonePipeline`], on its voice thread.
+#[derive(Debug)]
+pub enum MicrophoneOutput {
+    /// The next 20 ms; never while muted.
+    Frame(EncodedFrame),
+    /// The encoder failed. The next samples are tried with a new one.
+    Failed(CodecError),
+}
+
+/// What a [`MicrophonePipeline`] has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MicrophoneCounters {
+    /// Frames that came out.
+    pub frames: u64,
+    /// Bytes of these frames.
+    pub bytes: u64,
+    /// Pieces of sound that were lost because the voice thread did not keep up.
+    pub overruns: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    chunks: Inbox<VecDeque<Chunk>>,
+    muted: AtomicBool,
+    /// Bits of an f32.
+    level: AtomicU32,
+    frames: AtomicU64,
+    bytes: AtomicU64,
+    overruns: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    time: MediaTime,
+    samples: Vec<f32>,
+}
+
+impl MicrophonePipeline {
+    /// Starts the voice thread. `muted` is where the gate stands from the first sample on.
+    ///
+    /// `sink` is called on the voice thread and should not block for longer than a frame lasts.
+    ///
+    /// # Errors
+    /// [`MediaError`] where the encoder or the thread cannot be had.
+    pub fn start(
+        settings: AudioSettings,
+        muted: bool,
+        clock: Clock,
+        sink: impl FnMut(MicrophoneOutput) + Send + 'static,
+    ) -> Result<Self, MediaError> {
+        let shared = Arc::new(Shared {
+            chunks: Inbox::new(VecDeque::with_capacity(QUEUE)),
+            muted: AtomicBool::new(muted),
+            level: AtomicU32::new(0),
+            frames: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            overruns: AtomicU64::new(0),
+        });
+        let encoder = OpusEncoder::new(settings)?;
+        let mut worker = Worker { shared: Arc::clone(&shared), settings, encoder, clock, sink };
+        let thread = spawn("voice-encoder", move || worker.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Where samples go in.
+    pub fn input(&self) -> MicrophoneInput {
+        MicrophoneInput(Arc::clone(&self.shared))
+    }
+
+    /// Closes or opens the gate; closed, not one sample passes from the call on.
+    pub fn set_muted(&self, muted: bool) {
+        self.shared.muted.store(muted, Ordering::SeqCst);
+    }
+
+    /// Whether the gate is closed.
+    pub fn is_muted(&self) -> bool {
+        self.shared.muted.load(Ordering::SeqCst)
+    }
+
+    /// How loud the microphone is, before the gate: 0 at −60 dBFS and below, 1 at full scale; falls slowly.
+    pub fn level(&self) -> f32 {
+        f32::from_bits(self.shared.level.load(Ordering::Relaxed))
+    }
+
+    /// What has been done so far.
+    pub fn counters(&self) -> MicrophoneCounters {
+        MicrophoneCounters {
+            frames: self.shared.frames.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+            overruns: self.shared.overruns.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for MicrophonePipeline {
+    fn drop(&mut self) {
+        self.shared.chunks.close();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the voice thread has been reported by the panic hook already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl MicrophoneInput {
+    /// Gives the next samples: mono at 48 kHz, as many as the settings' frame has, the first captured at `time`.
+    ///
+    /// Measures them, passes them through the gate and never waits.
+    pub fn push(&self, time: MediaTime, samples: &[f32]) {
+        let shared = &self.0;
+        let now = Level::of(samples).bar();
+        let before = f32::from_bits(shared.level.load(Ordering::Relaxed));
+        shared.level.store(now.max(before - FALL_PER_FRAME).to_bits(), Ordering::Relaxed);
+        if shared.muted.load(Ordering::SeqCst) {
+            return;
+        }
+        let taken = shared.chunks.change(|chunks| {
+            let room = chunks.len() < QUEUE;
+            if room {
+                chunks.push_back(Chunk { time, samples: samples.to_vec() });
+            }
+            room
+        });
+        if !taken {
+            shared.overruns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The voice thread's own.
+struct Worker<S> {
+    shared: Arc<Shared>,
+    settings: AudioSettings,
+    encoder: OpusEncoder,
+    clock: Clock,
+    sink: S,
+}
+
+impl<S: FnMut(MicrophoneOutput)> Worker<S> {
+    fn run(&mut self) {
+        while let Some(chunk) = self.shared.chunks.wait(VecDeque::pop_front) {
+            // The gate may have closed while the samples waited.
+            if self.shared.muted.load(Ordering::SeqCst) {
+                continue;
+            }
+            match self.encoder.encode(&chunk.samples) {
+                Ok(Some(data)) => {
+                    self.shared.frames.fetch_add(1, Ordering::Relaxed);
+                    self.shared.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
+                    let encode_delay = (self.clock)().since(chunk.time);
+                    (self.sink)(MicrophoneOutput::Frame(EncodedFrame {
+                        time: chunk.time,
+                        encode_delay,
+                        key: true,
+                        layer: Layer::default(),
+                        data,
+                    }));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    if let Ok(fresh) = OpusEncoder::new(self.settings) {
+                        self.encoder = fresh;
+                    }
+                    (self.sink)(MicrophoneOutput::Failed(error));
+                }
+            }
+        }
+    }
+}
+
+/// Pieces of 20 ms that may wait for the voice thread; more would only be delay.
+const QUEUE: usize = 10;
+
+/// How far the level meter falls per piece of sound: from full to nothing in half a second.
+const FALL_PER_FRAME: f32 = 0.04;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    fn start(muted: bool) -> (MicrophonePipeline, mpsc::Receiver<EncodedFrame>) {
+        let (sender, frames) = mpsc::channel();
+        let clock: Clock = Arc::new(|| MediaTime(50_000));
+        let pipeline = MicrophonePipeline::start(AudioSettings::default(), muted, clock, move |output| match output {
+            MicrophoneOutput::Frame(frame) => sender.send(frame).unwrap(),
+            MicrophoneOutput::Failed(error) => panic!("{error}"),
+        });
+        (pipeline.unwrap(), frames)
+    }
+
+    fn tone() -> Vec<f32> {
+        (0..960).map(|i| (i as f32 * 0.05).sin() * 0.5).collect()
+    }
+
+    #[test]
+    fn sound_comes_out_with_its_time_and_delay() {
+        let (pipeline, frames) = start(false);
+        pipeline.input().push(MediaTime(20_000), &tone());
+        let frame = frames.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!((frame.time, frame.encode_delay), (MediaTime(20_000), Duration::from_millis(30)));
+        assert!(frame.key && !frame.data.is_empty());
+    }
+
+    #[test]
+    fn nothing_passes_the_closed_gate_but_the_meter_still_moves() {
+        let (pipeline, frames) = start(true);
+        let input = pipeline.input();
+        for number in 0..20 {
+            input.push(MediaTime(number * 20_000), &tone());
+        }
+        assert!(pipeline.level() > 0.5);
+        pipeline.set_muted(false);
+        input.push(MediaTime(400_000), &tone());
+        let first = frames.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(first.time, MediaTime(400_000));
+        assert_eq!(pipeline.counters().frames, 1);
+    }
+
+    #[test]
+    fn the_meter_falls_slowly_to_nothing() {
+        let (pipeline, _frames) = start(true);
+        let input = pipeline.input();
+        input.push(MediaTime(0), &tone());
+        let loud = pipeline.level();
+        input.push(MediaTime(0), &[0.0; 960]);
+        assert!(pipeline.level() > loud - 0.1);
+        for _ in 0..30 {
+            input.push(MediaTime(0), &[0.0; 960]);
+        }
+        assert!(pipeline.level() <= 0.0);
+    }
+
+    #[test]
+    fn a_wrong_number_of_samples_is_an_error_and_not_the_end() {
+        let (sender, outputs) = mpsc::channel();
+        let clock: Clock = Arc::new(|| MediaTime(0));
+        let pipeline = MicrophonePipeline::start(AudioSettings::default(), false, clock, move |output| {
+            sender.send(matches!(output, MicrophoneOutput::Frame(_))).unwrap();
+        })
+        .unwrap();
+        pipeline.input().push(MediaTime(0), &[0.0; 7]);
+        pipeline.input().push(MediaTime(0), &tone());
+        let outcome: Vec<_> = (0..2).map(|_| outputs.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
+        assert_eq!(outcome, [false, true]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Which received pictures a decoder gets.
+
+use std::collections::VecDeque;
+
+use conclave_model::Layer;
+use conclave_session::RemoteFrame;
+
+/// The pictures of one track that wait for their decoder; pure.
+///
+/// A picture can be decoded only after the one before it. Where one is missing, where the decoder fails or falls
+/// behind, everything up to the next key frame is dropped and a key frame is asked for.
+#[derive(Debug)]
+pub(super) struct DecodeQueue {
+    frames: VecDeque<RemoteFrame>,
+    /// Layer and number of the last picture that was let in; `None` while only a key frame will do.
+    last: Option<(Layer, u32)>,
+    /// Pictures dropped since a key frame was last asked for.
+    unanswered: u32,
+    asks: bool,
+    dropped: u64,
+}
+
+/// What a decoder does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Decode this.
+    Frame(RemoteFrame),
+    /// Ask the sender for a key frame.
+    AskForKeyFrame,
+}
+
+impl Default for DecodeQueue {
+    fn default() -> Self {
+        // As if it had just been asked for: the relay itself asks when it begins to forward a track.
+        Self { frames: VecDeque::new(), last: None, unanswered: 0, asks: false, dropped: 0 }
+    }
+}
+
+impl DecodeQueue {
+    /// Takes in the next picture.
+    pub(super) fn push(&mut self, frame: RemoteFrame) {
+        if frame.frame.key {
+            if self.frames.len() > CATCH_UP {
+                self.drop_all();
+            }
+            self.unanswered = 0;
+            self.asks = false;
+        } else if self.last != Some((frame.frame.layer, frame.number.wrapping_sub(1))) {
+            self.dropped += 1;
+            self.wait_for_key_frame();
+            return;
+        } else if self.frames.len() >= MAX_WAITING {
+            self.dropped += 1;
+            self.drop_all();
+            self.wait_for_key_frame();
+            return;
+        }
+        self.last = Some((frame.frame.layer, frame.number));
+        self.frames.push_back(frame);
+    }
+
+    /// What the decoder does next; `None` where it waits.
+    pub(super) fn next(&mut self) -> Option<Work> {
+        if std::mem::take(&mut self.asks) {
+            return Some(Work::AskForKeyFrame);
+        }
+        self.frames.pop_front().map(Work::Frame)
+    }
+
+    /// The decoder could not decode the picture it was given.
+    pub(super) fn decoding_failed(&mut self) {
+        while self.frames.front().is_some_and(|waiting| !waiting.frame.key) {
+            self.frames.pop_front();
+            self.dropped += 1;
+        }
+        if self.frames.is_empty() {
+            self.wait_for_key_frame();
+        }
+    }
+
+    /// Pictures that were received and never decoded.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn drop_all(&mut self) {
+        self.dropped += self.frames.len() as u64;
+        self.frames.clear();
+    }
+
+    fn wait_for_key_frame(&mut self) {
+        self.last = None;
+        self.asks |= self.unanswered == 0;
+        self.unanswered = (self.unanswered + 1) % ASK_AGAIN;
+    }
+}
+
+/// Pictures that may wait: one second at 30 per second. More is not a burst but a decoder that is too slow.
+const MAX_WAITING: usize = 30;
+
+/// Waiting pictures above which a key frame replaces them all.
+const CATCH_UP: usize = 4;
+
+/// After how many more pictures without a key frame it is asked for again.
+const ASK_AGAIN: u32 = 15;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+    use conclave_model::{EncodedFrame, LeafIndex, MediaTime, TrackKind};
+
+    use super::*;
+
+    fn frame(number: u32, key: bool) -> RemoteFrame {
+        let now = Instant::now();
+        RemoteFrame {
+            from: LeafIndex(1),
+            track: TrackKind::Camera,
+            number,
+            frame: EncodedFrame {
+                time: MediaTime(0),
+                encode_delay: Duration::ZERO,
+                key,
+                layer: Layer(0),
+                data: Bytes::new(),
+            },
+            received: now,
+            opened: now,
+        }
+    }
+
+    /// The numbers of the pictures to decode; −1 stands for a key frame asked for.
+    fn drain(queue: &mut DecodeQueue) -> Vec<i64> {
+        std::iter::from_fn(|| queue.next())
+            .map(|work| match work {
+                Work::Frame(frame) => i64::from(frame.number),
+                Work::AskForKeyFrame => -1,
+            })
+            .collect()
+    }
+
+    fn queue_of(frames: impl IntoIterator<Item = (u32, bool)>) -> DecodeQueue {
+        let mut queue = DecodeQueue::default();
+        for (number, key) in frames {
+            queue.push(frame(number, key));
+        }
+        queue
+    }
+
+    #[test]
+    fn pictures_in_a_row_are_decoded_in_a_row() {
+        let mut queue = queue_of([(u32::MAX - 1, true), (u32::MAX, false), (0, false), (1, false)]);
+        assert_eq!(drain(&mut queue), [i64::from(u32::MAX) - 1, i64::from(u32::MAX), 0, 1]);
+        assert_eq!(queue.dropped(), 0);
+    }
+
+    #[test]
+    fn nothing_is_decoded_before_a_key_frame_and_it_is_asked_for_once() {
+        let mut queue = queue_of([(5, false), (6, false), (7, false)]);
+        assert_eq!(drain(&mut queue), [-1]);
+        queue.push(frame(8, true));
+        queue.push(frame(9, false));
+        assert_eq!(drain(&mut queue), [8, 9]);
+        assert_eq!(queue.dropped(), 3);
+    }
+
+    #[test]
+    fn a_key_frame_that_does_not_come_is_asked_for_again() {
+        let mut queue = queue_of((5..5 + ASK_AGAIN).map(|number| (number, false)));
+        assert_eq!(drain(&mut queue), [-1]);
+        queue.push(frame(100, false));
+        assert_eq!(drain(&mut queue), [-1]);
+        queue.push(frame(101, false));
+        assert_eq!(drain(&mut queue), [0; 0]);
+    }
+
+    #[test]
+    fn after_a_gap_what_was_there_is_decoded_and_what_follows_is_not() {
+        let mut queue = queue_of([(0, true), (1, false), (3, false), (4, false)]);
+        assert_eq!(drain(&mut queue), [-1, 0, 1]);
+        queue.push(frame(5, true));
+        assert_eq!(drain(&mut queue), [5]);
+    }
+
+    #[test]
+    fn a_slow_decoder_drops_to_a_key_frame_and_memory_is_bounded() {
+        let mut queue = queue_of((0..100).map(|number| (number, number == 0)));
+        assert!(queue.frames.len() <= MAX_WAITING);
+        assert_eq!(drain(&mut queue).first(), Some(&-1));
+        let mut behind = queue_of((0..10).map(|number| (number, number == 0 || number == 9)));
+        assert_eq!(drain(&mut behind), [9], "a key frame replaces what waits");
+        assert_eq!(behind.dropped(), 9);
+    }
+
+    #[test]
+    fn a_failed_picture_takes_those_that_need_it_along() {
+        let mut queue = queue_of([(0, true), (1, false), (2, false), (3, true), (4, false)]);
+        assert!(matches!(queue.next(), Some(Work::Frame(first)) if first.number == 0));
+        queue.decoding_failed();
+        assert_eq!(drain(&mut queue), [3, 4]);
+        queue.decoding_failed();
+        assert_eq!(drain(&mut queue), [-1]);
+    }
+}

@@ -1,0 +1,184 @@
+//! What must be said to the person once.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use conclave_capture::{CaptureError, DeviceKind};
+use conclave_model::LeafRef;
+use conclave_session::UndecryptableCause;
+
+use crate::RetryReason;
+
+/// Something that the person must be told once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A device could not be opened, or is gone.
+    DeviceLost {
+        /// Which kind.
+        device: DeviceKind,
+        /// What happened.
+        error: CaptureError,
+    },
+    /// A device that was lost works again.
+    DeviceBack {
+        /// Which kind.
+        device: DeviceKind,
+        /// What is open now.
+        name: String,
+    },
+    /// Somebody wanted to become a member and failed the checks.
+    NewcomerRefused {
+        /// The leaf that they offered; there is no name, since nothing about them is certain.
+        reference: LeafRef,
+        /// Which check failed.
+        reason: String,
+    },
+    /// The connection broke; the client reconnects.
+    ConnectionLost(RetryReason),
+    /// The client is a member again.
+    Reconnected,
+    /// Frames came that could not be opened. Nothing of them is shown or played.
+    Undecryptable {
+        /// The certified name of the member whose they should be; `None` where that is not even clear.
+        who: Option<String>,
+        /// Why they did not open.
+        cause: UndecryptableCause,
+        /// How many.
+        frames: u64,
+    },
+    /// An encoder failed; the track is no longer sent.
+    EncoderFailed {
+        /// Of which device.
+        device: DeviceKind,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// The most notices that wait. More than there are kinds, so that a full queue always has two of one kind.
+const CAPACITY: usize = 64;
+
+/// A notice and how often it came.
+#[derive(Clone, Debug)]
+struct Entry {
+    notice: Notice,
+    times: u32,
+}
+
+/// The reader of a client's notices.
+///
+/// The queue is bounded and loses nothing silently: when it is full, the two oldest notices of one kind become one,
+/// whose count says how many it stands for.
+#[derive(Debug)]
+pub struct Notices {
+    queue: Arc<Queue>,
+}
+
+/// The writer's side.
+#[derive(Clone, Debug)]
+pub(crate) struct NoticeSender {
+    queue: Arc<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    entries: Mutex<VecDeque<Entry>>,
+    came: Condvar,
+}
+
+/// A bounded queue of notices.
+pub(crate) fn notices() -> (NoticeSender, Notices) {
+    let queue = Arc::<Queue>::default();
+    (NoticeSender { queue: Arc::clone(&queue) }, Notices { queue })
+}
+
+impl Notices {
+    /// The oldest notice, with how many of its kind it stands for. Does not wait.
+    pub fn try_next(&self) -> Option<(Notice, u32)> {
+        self.queue.lock().pop_front().map(|entry| (entry.notice, entry.times))
+    }
+
+    /// The oldest notice; waits for one up to `patience`. Not for the window's thread.
+    pub fn next_within(&self, patience: Duration) -> Option<(Notice, u32)> {
+        let (mut entries, _) = self
+            .queue
+            .came
+            .wait_timeout_while(self.queue.lock(), patience, |entries| entries.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        entries.pop_front().map(|entry| (entry.notice, entry.times))
+    }
+}
+
+impl NoticeSender {
+    /// Adds a notice. One that equals the newest is counted there.
+    pub(crate) fn send(&self, notice: Notice) {
+        let mut entries = self.queue.lock();
+        match entries.back_mut() {
+            Some(last) if last.notice == notice => last.times = last.times.saturating_add(1),
+            _ => entries.push_back(Entry { notice, times: 1 }),
+        }
+        if entries.len() > CAPACITY {
+            coalesce(&mut entries);
+        }
+        self.queue.came.notify_one();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes one of the two oldest entries of one kind; the newer's words stay.
+fn coalesce(entries: &mut VecDeque<Entry>) {
+    for older in 0..entries.len() {
+        let kind = std::mem::discriminant(&entries[older].notice);
+        let same = |entry: &Entry| std::mem::discriminant(&entry.notice) == kind;
+        if let Some(newer) = entries.iter().skip(older + 1).position(same) {
+            let times = entries[older].times;
+            let newer = &mut entries[older + 1 + newer];
+            newer.times = newer.times.saturating_add(times);
+            entries.remove(older);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(number: u16) -> Notice {
+        let mut leaf = [0; 16];
+        leaf[..2].copy_from_slice(&number.to_be_bytes());
+        Notice::NewcomerRefused { reference: LeafRef(leaf), reason: "not on the list".into() }
+    }
+
+    #[test]
+    fn a_full_queue_counts_what_it_cannot_keep() {
+        let (sender, notices) = notices();
+        sender.send(Notice::Reconnected);
+        for number in 0..1000 {
+            sender.send(refused(number));
+        }
+        assert_eq!(notices.try_next(), Some((Notice::Reconnected, 1)));
+        let kept: Vec<_> = std::iter::from_fn(|| notices.try_next()).collect();
+        assert!(kept.len() < CAPACITY);
+        assert_eq!(kept.iter().map(|(_, times)| times).sum::<u32>(), 1000);
+        assert_eq!(kept.last().map(|(notice, _)| notice), Some(&refused(999)));
+    }
+
+    #[test]
+    fn the_same_notice_twice_is_one_with_a_count() {
+        let (sender, notices) = notices();
+        sender.send(refused(1));
+        sender.send(refused(1));
+        assert_eq!(notices.try_next(), Some((refused(1), 2)));
+        assert_eq!(notices.try_next(), None);
+        assert_eq!(notices.next_within(Duration::from_millis(1)), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! What the window shows: the state of a meeting at one moment.
+
+use std::time::Duration;
+
+use conclave_capture::CaptureError;
+use conclave_model::{Bitrate, Epoch, LeafIndex, Level, Person, wire::signal::Refusal};
+use conclave_session::SourceState;
+
+use crate::ConnectError;
+
+/// Everything about a meeting at one moment. Replaced as a whole, so its parts fit each other.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Where the client stands with the meeting.
+    pub phase: Phase,
+    /// The title, from the signed invitation.
+    pub title: String,
+    /// The warning that the invitation asks to show, if any.
+    pub warning: Option<String>,
+    /// The classification, from the signed invitation and checked against the group.
+    pub level: Level,
+    /// The own place in the group; `None` while not a member.
+    pub me: Option<LeafIndex>,
+    /// The members, the own one included, in the order of their leaves. Empty while not a member.
+    pub participants: Vec<Participant>,
+    /// The group's epoch.
+    pub epoch: Epoch,
+    /// The name of the cipher suite.
+    pub suite: &'static str,
+    /// The own microphone.
+    pub microphone: LocalSource,
+    /// The own camera.
+    pub camera: LocalSource,
+    /// The own loudspeaker.
+    pub speaker: SpeakerState,
+    /// How good the connection is.
+    pub quality: Quality,
+    /// The relay, as `host:port`.
+    pub relay: String,
+}
+
+/// Where a client stands with its meeting.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// No connection yet.
+    Connecting {
+        /// Counts from 1.
+        attempt: u32,
+        /// Why the attempt before failed.
+        last_error: Option<RetryReason>,
+    },
+    /// The meeting has not begun; the client waits.
+    TooEarly {
+        /// When it begins, in seconds since 1970-01-01 UTC.
+        begins: u64,
+    },
+    /// Connected; waiting for a member to let the client into the group.
+    Waiting,
+    /// A member of the group.
+    Joined,
+    /// The connection was lost after having been a member.
+    Reconnecting {
+        /// Counts from 1.
+        attempt: u32,
+        /// How long until the next attempt; zero while one is running.
+        retry_in: Duration,
+        /// What happened.
+        why: RetryReason,
+    },
+    /// Over. Nothing more will change.
+    Ended(EndReason),
+}
+
+/// Why a connection has to be made again.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RetryReason {
+    /// No connection came about, or it broke.
+    #[error(transparent)]
+    Connection(#[from] ConnectError),
+    /// The relay refuses for now.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// Signalling works, but the media path did not come about or was lost.
+    #[error("no media arrive: a firewall may block UDP to the relay")]
+    MediaPath,
+    /// No member let the client into the group in time.
+    #[error("nobody in the meeting has let us in yet")]
+    NotLetIn,
+    /// The client's group state did not fit what the relay delivered; a fresh start repairs it.
+    #[error("the encryption lost step with the others")]
+    OutOfStep,
+}
+
+/// Why a meeting ended for this client.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EndReason {
+    /// The person left.
+    #[error("you left the meeting")]
+    Left,
+    /// The invitation's time is over.
+    #[error("the meeting is over")]
+    Over,
+    /// The relay refuses, and will go on refusing.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// A member removed this client.
+    #[error("you were removed from the meeting")]
+    Removed,
+    /// The relay is not the one that the invitation names.
+    #[error(transparent)]
+    Connection(ConnectError),
+    /// The own credential cannot be used for this meeting.
+    #[error("the credential cannot be used: {0}")]
+    Credential(String),
+    /// A member of the group failed the checks that every member makes, so nothing may be sent to it.
+    #[error("the meeting is not trustworthy: {0}")]
+    Untrustworthy(String),
+    /// The engine failed to go on.
+    #[error("the app could not go on: {0}")]
+    Failed(String),
+}
+
+/// One member as the group and the signed list state them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Participant {
+    /// The place in the group.
+    pub leaf: LeafIndex,
+    /// As certified.
+    pub person: Person,
+    /// What the member says of its microphone.
+    pub microphone: SourceState,
+    /// What the member says of its camera.
+    pub camera: SourceState,
+    /// How loud the member is right now, from 0 to 1, measured here.
+    pub speaking: f32,
+    /// Whether it is this client.
+    pub is_me: bool,
+    /// Whether frames of the member open.
+    pub key: KeyState,
+    /// Whether a picture of the current camera session was decoded.
+    pub picture_seen: bool,
+}
+
+/// Whether what a member sends can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// A member of the group; nothing has come from it yet.
+    Verified,
+    /// Its frames open.
+    Open,
+    /// Its recent frames did not open; nothing of them is shown or played.
+    Failing,
+}
+
+/// The own microphone or camera.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LocalSource {
+    /// Whether it is sent to the others.
+    pub on: bool,
+    /// The device that is really open.
+    pub open_device: Option<String>,
+    /// How loud, from 0 to 1; measured while muted as well. Always 0 for a camera.
+    pub level: f32,
+    /// Why there is none.
+    pub problem: Option<CaptureError>,
+}
+
+/// The own loudspeaker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpeakerState {
+    /// The device that is really open.
+    pub open_device: Option<String>,
+    /// Why there is none.
+    pub problem: Option<CaptureError>,
+}
+
+/// How good the connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// To the relay and back.
+    pub round_trip: Option<Duration>,
+    /// Share of own packets that the relay missed, from 0 to 1.
+    pub loss: f32,
+    /// What the network is estimated to take from here for pictures.
+    pub send_budget: Option<Bitrate>,
+    /// Whether the media path stands.
+    pub path_up: bool,
+}
