@@ -11,7 +11,7 @@ use std::{
 
 use conclave_model::{
     LeafRef, MeetingId,
-    wire::signal::{Arrival, Endpoint, FromRelay, Hello, Joined, Neighbour, Refusal, VERSION},
+    wire::signal::{Arrival, Endpoint, FromRelay, Hello, Joined, MAX_LIST, Neighbour, Refusal, VERSION},
 };
 use conclave_transport::{Path, Transmit};
 use tracing::debug;
@@ -38,7 +38,7 @@ pub struct RelayConfig {
     pub addresses: Vec<SocketAddr>,
     /// The most connections in all meetings together.
     pub max_peers: usize,
-    /// The most connections in one meeting.
+    /// The most connections in one meeting; never more than [`MAX_LIST`], for a newcomer is told of all at once.
     pub max_peers_per_meeting: usize,
 }
 
@@ -124,6 +124,12 @@ impl Relay {
             Err(_) => self.counters.refused += 1,
         }
         result
+    }
+
+    /// Ends a connection whose bytes were no messages, for the driver sees those first.
+    pub fn accuse(&mut self, connection: ConnectionId, now: Instant) {
+        self.now = now;
+        self.refuse(connection, Refusal::Misbehaved);
     }
 
     /// A connection is gone.
@@ -229,7 +235,7 @@ impl Relay {
     fn check_room(&self, meeting: MeetingId, replaced: Option<ConnectionId>) -> Result<(), Refusal> {
         let leaving = usize::from(replaced.is_some());
         let here = self.meetings.get(&meeting).map_or(0, Meeting::len) - leaving;
-        if self.peers.len() - leaving >= self.config.max_peers || here >= self.config.max_peers_per_meeting {
+        if self.peers.len() - leaving >= self.config.max_peers || here >= self.config.max_peers_per_meeting.min(MAX_LIST) {
             return Err(Refusal::Full);
         }
         Ok(())

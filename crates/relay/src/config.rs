@@ -1,0 +1,335 @@
+//! The configuration file, and what is wrong with it.
+
+mod file;
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use conclave_identity::{ChainError, CredentialError, Purpose, RelayPin, credential, key_pin, verify_chain};
+use conclave_model::{Level, wire::signal::MAX_LIST};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use crate::server::Parts;
+use file::{Entry, File};
+
+/// Where clients connect unless the file says otherwise.
+const LISTEN: &str = "[::]:7443";
+
+/// How many may be connected at once unless the file says otherwise.
+const PARTICIPANTS: usize = 500;
+
+/// How many may be in one meeting unless the file says otherwise.
+const PARTICIPANTS_PER_MEETING: usize = 100;
+
+/// The configuration of a relay, read from TOML. Paths in it are relative to the file's folder.
+///
+/// | key | meaning | unless given |
+/// | --- | --- | --- |
+/// | `listen` | IP address and TCP port for clients | `"[::]:7443"` |
+/// | `media` | IP address and UDP port for media | as `listen` |
+/// | `public` | list of IP addresses, with or without UDP port, at which clients reach `media` | the address of `media` |
+/// | `certificate` | PEM file: the relay's certificate, then issuing CAs | must be given |
+/// | `key` | PEM file: its private key, readable by the owner alone | must be given |
+/// | `trust` | PEM file: roots whose credentials and invitations count | must be given |
+/// | `max_level` | highest level of meetings, as `"restricted"` | must be given |
+/// | `max_participants` | connections at once, 1 to 10000 | 500 |
+/// | `max_participants_per_meeting` | connections in one meeting, 2 to 256 | 100 |
+/// | `log` | `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"` | `"info"` |
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The UDP socket for media; `None` stands for the address and port of `listen`.
+    pub media: Option<SocketAddr>,
+    /// Its addresses as clients reach them; port 0 stands for the socket's own.
+    pub public: Vec<SocketAddr>,
+    /// The file with the relay's certificate chain.
+    pub certificate: PathBuf,
+    /// The file with its private key.
+    pub key: PathBuf,
+    /// The file with the trusted roots.
+    pub trust: PathBuf,
+    /// The highest level that the relay may carry.
+    pub max_level: Level,
+    /// The most connections at once.
+    pub max_participants: usize,
+    /// The most connections in one meeting.
+    pub max_participants_per_meeting: usize,
+    /// How much is logged.
+    pub log: LogLevel,
+    /// Where the keys stand that name files, for error messages.
+    source: Source,
+}
+
+/// How much a relay logs. Names and secrets are in no level; addresses from `debug` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What stops the relay.
+    Error,
+    /// What an administrator should look at.
+    Warn,
+    /// Start, end, and counters once a minute.
+    #[default]
+    Info,
+    /// Connections.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Where in the file the keys stand that name other files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Source {
+    file: PathBuf,
+    certificate: usize,
+    key: usize,
+    trust: usize,
+}
+
+/// What is wrong with a configuration: which file, which line, which key, and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", .file.display())]
+    Read {
+        /// Which file.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is no TOML.
+    #[error("{}:{line}: {message}", .file.display())]
+    Syntax {
+        /// Which file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What the parser found.
+        message: String,
+    },
+    /// A key that does not exist.
+    #[error("{}:{line}: there is no key `{key}`; there are {allowed}", .file.display())]
+    Unknown {
+        /// Which file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Which key.
+        key: String,
+        /// All keys.
+        allowed: String,
+    },
+    /// A key that must be there.
+    #[error("{}: the key `{key}` is missing; it takes {allowed}", .file.display())]
+    Missing {
+        /// Which file.
+        file: PathBuf,
+        /// Which key.
+        key: &'static str,
+        /// What it takes.
+        allowed: &'static str,
+    },
+    /// A value that the key does not take.
+    #[error("{}:{line}: `{key}` is {found}; it takes {allowed}", .file.display())]
+    Value {
+        /// Which file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Which key.
+        key: &'static str,
+        /// What is there.
+        found: String,
+        /// What it takes.
+        allowed: &'static str,
+    },
+    /// A file that a key names cannot be used.
+    #[error("{}:{line}: `{key}` names {}: {problem}", .file.display(), .named.display())]
+    Named {
+        /// Which configuration file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Which key.
+        key: &'static str,
+        /// The file that it names.
+        named: PathBuf,
+        /// What is wrong with that one.
+        problem: NamedProblem,
+    },
+}
+
+/// What is wrong with a file that the configuration names.
+#[derive(Debug, thiserror::Error)]
+pub enum NamedProblem {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    /// It holds no certificates, or its permissions are wrong.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// No certificate is in it.
+    #[error("it holds no certificate (PEM, \"BEGIN CERTIFICATE\")")]
+    NoCertificate,
+    /// No private key is in it.
+    #[error("it holds no private key (PEM, \"BEGIN PRIVATE KEY\", not encrypted)")]
+    NoKey,
+    /// The relay's certificate leads to no trusted root.
+    #[error("the relay's certificate leads to no root in `trust`: {0}")]
+    Chain(ChainError),
+    /// The key is not that of the certificate.
+    #[error("the key cannot be used with the certificate: {0}")]
+    Key(conclave_identity::TlsError),
+}
+
+impl Config {
+    /// Reads and checks a configuration file; the files that it names are read by [`Self::parts`].
+    ///
+    /// # Errors
+    /// A [`ConfigError`] with file, line, key and what is allowed.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { file: path.to_owned(), source })?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut file = File::parse(path, text)?;
+        let address = "an IP address and a port, as \"192.0.2.1:7443\" or \"[::]:7443\"";
+        let listen = file.text("listen")?.map(|entry| entry.parse(address)).transpose()?;
+        let media = file.text("media")?.map(|entry| entry.parse(address)).transpose()?;
+        let public = file.texts("public")?.iter().map(parse_public).collect::<Result<_, _>>()?;
+        let certificate = file.need("certificate", "the path of a PEM file with the relay's certificate and its CAs")?;
+        let key = file.need("key", "the path of a PEM file with the relay's private key")?;
+        let trust = file.need("trust", "the path of a PEM file with the trusted root certificates")?;
+        let levels = "\"unclassified\", \"restricted\", \"confidential\", \"secret\" or \"top-secret\"";
+        let max_level = file.need("max_level", levels)?.parse(levels)?;
+        let max_participants = file.number("max_participants", 1..=10_000, "a number from 1 to 10000")?;
+        let per_meeting = file.number("max_participants_per_meeting", 2..=MAX_LIST, "a number from 2 to 256")?;
+        let log = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
+        let log = file.text("log")?.map(|entry| entry.parse(log)).transpose()?.unwrap_or_default();
+        file.finish()?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        #[expect(clippy::expect_used, reason = "a constant, parsed by a test")]
+        let default_listen = LISTEN.parse().expect("the default address is an address");
+        Ok(Self {
+            listen: listen.unwrap_or(default_listen),
+            media,
+            public,
+            certificate: folder.join(&certificate.value),
+            key: folder.join(&key.value),
+            trust: folder.join(&trust.value),
+            max_level,
+            max_participants: max_participants.unwrap_or(PARTICIPANTS),
+            max_participants_per_meeting: per_meeting.unwrap_or(PARTICIPANTS_PER_MEETING),
+            log,
+            source: Source {
+                file: path.to_owned(),
+                certificate: certificate.line,
+                key: key.line,
+                trust: trust.line,
+            },
+        })
+    }
+
+    /// Reads the files that the configuration names, and checks that they fit together at `wall` (seconds since
+    /// 1970-01-01 UTC).
+    ///
+    /// # Errors
+    /// [`ConfigError::Named`].
+    pub fn parts(&self, wall: u64) -> Result<Parts, ConfigError> {
+        let trust = |problem| self.named("trust", self.source.trust, &self.trust, problem);
+        let certificate = |problem| self.named("certificate", self.source.certificate, &self.certificate, problem);
+        let key = |problem| self.named("key", self.source.key, &self.key, problem);
+        let roots = read_certificates(&self.trust).map_err(trust)?;
+        let chain = read_certificates(&self.certificate).map_err(certificate)?;
+        let mut failure = None;
+        let trusted = roots.iter().any(|root| match verify_chain(&chain, root, wall, Purpose::Relay) {
+            Ok(()) => true,
+            Err(error) => {
+                failure = Some(error);
+                false
+            }
+        });
+        if let (false, Some(error)) = (trusted, failure) {
+            return Err(certificate(NamedProblem::Chain(error)));
+        }
+        let private = read_key(&self.key).map_err(key)?;
+        conclave_identity::tls::server_config(chain.clone(), private.clone_key(), &roots)
+            .map_err(|error| key(NamedProblem::Key(error)))?;
+        Ok(Parts {
+            listen: self.listen,
+            media: self.media,
+            public: self.public.clone(),
+            chain,
+            key: private,
+            roots,
+            max_level: self.max_level,
+            max_participants: self.max_participants,
+            max_participants_per_meeting: self.max_participants_per_meeting,
+        })
+    }
+
+    fn named(&self, key: &'static str, line: usize, named: &Path, problem: NamedProblem) -> ConfigError {
+        ConfigError::Named { file: self.source.file.clone(), line, key, named: named.to_owned(), problem }
+    }
+}
+
+impl Parts {
+    /// The pin of the relay's key, as invitations name it; `None` where the certificate is none.
+    pub fn pin(&self) -> Option<RelayPin> {
+        self.chain.first().and_then(|certificate| key_pin(certificate).ok()).map(RelayPin)
+    }
+}
+
+impl std::str::FromStr for LogLevel {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        match word {
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        })
+    }
+}
+
+/// An address with or without port.
+fn parse_public(entry: &Entry) -> Result<SocketAddr, ConfigError> {
+    let allowed = "a list of IP addresses, with or without a UDP port, as [\"192.0.2.1\", \"[2001:db8::1]:7443\"]";
+    match entry.value.parse() {
+        Ok(ip) => Ok(SocketAddr::new(ip, 0)),
+        Err(_) => entry.parse(allowed),
+    }
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, NamedProblem> {
+    let certificates = credential::parse_bundle(&std::fs::read_to_string(path)?)?;
+    if certificates.is_empty() { Err(NamedProblem::NoCertificate) } else { Ok(certificates) }
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, NamedProblem> {
+    let text = credential::read(path)?;
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| NamedProblem::NoKey)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! The media thread: the state machine, the UDP socket and the clock.
+
+use std::{
+    collections::HashMap,
+    io,
+    pin::pin,
+    time::{Duration, Instant},
+};
+
+use conclave_model::wire::signal::{Refusal, ToRelay};
+use conclave_relay_core::{Admitted, ConnectionId, Counters, Output, Relay, RelayConfig};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{debug, info};
+
+use crate::{clock, outbox::Outbox, socket::MediaSocket};
+
+/// How many commands may wait for the media thread.
+pub(crate) const COMMANDS: usize = 1024;
+
+/// How many datagrams are taken in before anything is sent.
+const BATCH: usize = 64;
+
+/// Longer than any datagram that a path takes.
+const DATAGRAM: usize = 2048;
+
+/// How long connections have for their goodbyes when the relay shuts down.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How often the counters go to the log.
+const REPORT: Duration = Duration::from_secs(60);
+
+/// What connections tell the media thread.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A connection passed the relay's checks.
+    Open {
+        admitted: Box<Admitted>,
+        outbox: Outbox,
+        reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
+    },
+    /// A client said something.
+    Signal(ConnectionId, ToRelay),
+    /// A client sent what is no message, or too much.
+    Misbehaved(ConnectionId),
+    /// A connection is gone.
+    Gone(ConnectionId),
+}
+
+/// The state machine and what it is connected to.
+pub(crate) struct Engine {
+    relay: Relay,
+    socket: MediaSocket,
+    outboxes: HashMap<ConnectionId, Outbox>,
+    wake: Instant,
+    reported: (Instant, Counters),
+    unsent: u64,
+}
+
+impl Engine {
+    pub(crate) fn new(config: RelayConfig, socket: MediaSocket) -> Self {
+        let now = clock::now();
+        Self {
+            relay: Relay::new(config, now),
+            socket,
+            outboxes: HashMap::new(),
+            wake: now,
+            reported: (now, Counters::default()),
+            unsent: 0,
+        }
+    }
+
+    /// Runs until `shutdown` turns true and the goodbyes are said.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut shutdown: watch::Receiver<bool>) {
+        let mut buffer = vec![0; DATAGRAM];
+        let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
+        loop {
+            self.drain();
+            sleep.as_mut().reset(self.wake.into());
+            tokio::select! {
+                ready = self.socket.readable() => match ready {
+                    Ok(()) => self.receive(&mut buffer),
+                    Err(error) => debug!(%error, "media socket"),
+                },
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(command),
+                    None => break,
+                },
+                () = &mut sleep => {}
+                // An error means that nobody can ask any more: the same as asking.
+                _ = shutdown.wait_for(|down| *down) => break,
+            }
+            let now = clock::now();
+            if self.wake <= now {
+                self.relay.handle_timeout(now);
+            }
+            self.report(now);
+        }
+        self.relay.shut_down(clock::now());
+        self.drain();
+        self.log();
+        // Connections flush what was said to them, then drop their end of the channel.
+        commands.close();
+        let _ = tokio::time::timeout(FAREWELL, async { while commands.recv().await.is_some() {} }).await;
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            match self.socket.receive(buffer) {
+                Ok((length, from, to)) => self.relay.handle_datagram(from, to, &buffer[..length], clock::now()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => debug!(%error, "datagram not received"),
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::Open { admitted, outbox, reply } => {
+                let result = self.relay.open(*admitted, now);
+                if let Ok(connection) = result {
+                    self.outboxes.insert(connection, outbox);
+                    if reply.send(result).is_err() {
+                        self.outboxes.remove(&connection);
+                        self.relay.close(connection, now);
+                    }
+                } else {
+                    let _ = reply.send(result);
+                }
+            }
+            Command::Signal(connection, message) => self.relay.handle_signal(connection, message, now),
+            Command::Misbehaved(connection) => self.relay.accuse(connection, now),
+            Command::Gone(connection) => {
+                self.outboxes.remove(&connection);
+                self.relay.close(connection, now);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.relay.poll_output() {
+                Output::Transmit(transmit) => {
+                    if let Err(error) = self.socket.send(&transmit.bytes, transmit.to) {
+                        self.unsent += 1;
+                        tracing::trace!(%error, "datagram not sent");
+                    }
+                }
+                Output::Signal(connection, message) => {
+                    let slow = self.outboxes.get(&connection).is_some_and(|outbox| outbox.say(message).is_err());
+                    if slow {
+                        debug!("a client reads too slowly");
+                        self.outboxes.remove(&connection);
+                        self.relay.close(connection, clock::now());
+                    }
+                }
+                Output::Disconnect(connection) => {
+                    self.outboxes.remove(&connection);
+                }
+                Output::Wake(at) => {
+                    self.wake = at;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, now: Instant) {
+        let (since, before) = self.reported;
+        if now.duration_since(since) >= REPORT {
+            if before != self.relay.counters() {
+                self.log();
+            }
+            self.reported = (now, self.relay.counters());
+        }
+    }
+
+    fn log(&self) {
+        let counters = self.relay.counters();
+        let (meetings, peers, unsent) = (self.relay.meetings(), self.relay.peers(), self.unsent);
+        info!(meetings, peers, unsent, ?counters, "so far");
+    }
+}
