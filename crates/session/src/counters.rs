@@ -15,10 +15,12 @@ pub struct Counters {
     pub packets_late: u64,
     /// Frames given up because a packet never came, or to stay within the bounds of memory.
     pub frames_incomplete: u64,
-    /// Frames sealed before this member came in, which nobody expects to open.
-    pub frames_before_membership: u64,
-    /// Frames of an epoch that never became known here, or is gone.
+    /// Frames of an epoch from before this member came in, or whose keys have been forgotten.
+    pub frames_epoch_gone: u64,
+    /// Frames of an epoch that did not become known here in time.
     pub frames_unknown_epoch: u64,
+    /// Frames of a leaf that has been removed.
+    pub frames_of_strangers: u64,
     /// Frames whose authentication failed or whose sender is not the one that the relay named.
     pub frames_forged: u64,
     /// Frames that came twice.

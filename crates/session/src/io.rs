@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use conclave_e2ee::{CommitError, E2eeError, JoinError, Member};
-use conclave_identity::{Holder, Invitation, MemberError};
+use conclave_e2ee::{CommitError, JoinError, LeafError, Member, MessageError, NewcomerError, SealError};
+use conclave_identity::{Holder, Invitation};
 use conclave_model::{
     Bitrate, EncodedFrame, Epoch, Layer, LeafIndex, LeafRef, TrackKind,
     wire::signal::{FromRelay, Refusal, ToRelay},
@@ -147,7 +147,7 @@ pub enum Event {
         /// Their leaf.
         reference: LeafRef,
         /// Why.
-        error: MemberError,
+        error: NewcomerError,
     },
     /// Frames could not be opened. At most one a second for each connection and cause.
     Undecryptable {
@@ -204,9 +204,9 @@ pub enum EndReason {
         /// The epoch that the relay named.
         theirs: Epoch,
     },
-    /// The group could not be made or changed.
-    #[error("the group's cryptography failed")]
-    Crypto(#[source] E2eeError),
+    /// The group could not be made.
+    #[error("the meeting could not be opened")]
+    Create(#[source] LeafError),
     /// The relay's description of its end of the media path was unusable.
     #[error("the relay's media address was unusable")]
     Path(#[source] TransportError),
@@ -218,19 +218,28 @@ pub enum SessionError {
     /// The session is over.
     #[error("the session is over")]
     Over,
-    /// A command or frame that needs membership came before it.
-    #[error("not a member yet")]
-    NotMember,
     /// The relay said something that has no place in the present state.
     #[error("the relay sent {0} out of turn")]
     OutOfTurn(&'static str),
-    /// A frame larger than a frame can be on the wire.
+    /// The relay said something without valid content.
+    #[error("the relay sent {0} without valid content")]
+    Invalid(&'static str),
+    /// A frame larger than a frame can be on the wire. It is dropped, so the next must be a key frame.
     #[error("a frame of {0} bytes is too large to send")]
     FrameTooLarge(usize),
+    /// A layer that the wire has no number for.
+    #[error("layer {} does not exist", .0.0)]
+    Layer(Layer),
     /// The media path failed.
     #[error("the media path failed")]
     Path(#[from] TransportError),
-    /// The cryptography failed.
-    #[error("the group's cryptography failed")]
-    Crypto(#[from] E2eeError),
+    /// No key package could be made.
+    #[error("no keys for the meeting could be made")]
+    Leaf(#[from] LeafError),
+    /// A frame could not be sealed.
+    #[error("a frame could not be sealed")]
+    Seal(#[from] SealError),
+    /// A message to the members could not be sealed, or one of theirs not opened.
+    #[error("a message could not be sealed or opened")]
+    Message(#[from] MessageError),
 }

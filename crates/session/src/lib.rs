@@ -19,9 +19,21 @@
 pub mod jitter;
 
 mod counters;
+mod duty;
+mod epochs;
+mod holding;
 mod io;
+mod joining;
+mod link;
+mod member;
+mod neighbours;
+mod order;
+mod packetizer;
+mod reassembly;
+mod reports;
 mod session;
 mod state;
+mod throttle;
 
 pub use conclave_transport::{Quality, Transmit};
 pub use counters::{Counters, TrackCounters};

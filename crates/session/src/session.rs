@@ -1,40 +1,218 @@
-#![allow(clippy::todo, unused)]
 //! The session: a thin dispatcher over the media path and the state of membership.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, ops::ControlFlow, time::Instant};
 
-use crate::{Counters, Input, Output, SessionConfig, SessionError};
+use conclave_e2ee::{Leaf, Rules};
+use conclave_model::{
+    EncodedFrame, TrackKind,
+    wire::signal::{FromRelay, Hello, ToRelay, VERSION},
+};
+use conclave_transport::Path;
+
+use crate::{
+    Command, Counters, EndReason, Input, Output, SessionConfig, SessionError,
+    joining::{Joining, Next},
+    link::{IDLE, Link},
+    member::Member,
+    reassembly::SealedFrame,
+};
 
 /// One participant's connection to one meeting.
+///
+/// After [`Self::new`] and after each [`Self::handle_input`] the driver calls [`Self::poll_output`] until it returns
+/// [`Output::Wake`], and calls back with [`Input::Timeout`] at that moment or earlier. Nothing that the relay or a
+/// peer sends makes it panic or grow without bound.
 #[derive(Debug)]
-pub struct Session {}
+pub struct Session {
+    phase: Phase,
+    link: Link,
+    /// The wake that was asked for last.
+    wake: Instant,
+    /// The newest time that the session was told.
+    now: Instant,
+}
+
+/// Where the session stands.
+#[derive(Debug)]
+enum Phase {
+    Joining(Box<Joining>),
+    Member(Box<Member>),
+    Over,
+}
 
 impl Session {
     /// Begins to join; the first output is the hello to the relay.
     ///
-    /// `local` is the address of the bound UDP socket.
+    /// `local` is the address of the bound UDP socket, not an unspecified one. Makes the keys of a fresh leaf, about
+    /// 1 ms, and has the identity key sign once.
     ///
     /// # Errors
-    /// [`SessionError::Crypto`] where no key package can be made, [`SessionError::Path`] where `local` is unusable.
+    /// [`SessionError::Leaf`] where no key package can be made, [`SessionError::Path`] where `local` is unusable.
     pub fn new(config: SessionConfig, local: SocketAddr, now: Instant) -> Result<Self, SessionError> {
-        todo!()
+        let SessionConfig { holder, invitation, wall } = config;
+        let mut path = Path::client(now);
+        path.add_local_address(local)?;
+        let meeting = invitation.content().meeting;
+        let signed = invitation.bytes().clone();
+        let leaf = Leaf::new(&holder, Rules::new(invitation, holder.root().clone()))?;
+        let hello = Hello {
+            version: VERSION,
+            meeting,
+            invitation: signed,
+            leaf: leaf.reference(),
+            key_package: leaf.key_package(),
+            transport: path.local(),
+        };
+        let mut link = Link::new(path, wall, now);
+        link.say(ToRelay::Hello(hello));
+        let phase = Phase::Joining(Box::new(Joining::new(leaf, now)));
+        Ok(Self { phase, link, wake: now, now })
     }
 
     /// Takes in what happened. Drain [`Self::poll_output`] afterwards.
     ///
     /// # Errors
-    /// A [`SessionError`] says why the input was not taken. None of them is fatal by itself.
+    /// A [`SessionError`] says why the input was not taken. It ends nothing: the session is over when, and only when,
+    /// [`Event::Ended`](crate::Event::Ended) says so.
     pub fn handle_input(&mut self, input: Input<'_>, now: Instant) -> Result<(), SessionError> {
-        todo!()
+        if matches!(self.phase, Phase::Over) {
+            return Err(SessionError::Over);
+        }
+        self.now = now;
+        let is_due = matches!(input, Input::Timeout) || now >= self.wake;
+        let result = match input {
+            Input::Command(command) => self.on_command(command, now),
+            Input::Datagram { from, to, bytes } => {
+                let taken = self.link.path.handle_datagram(from, to, bytes, now);
+                taken.inspect_err(|_| self.link.counters.datagrams_dropped += 1).map_err(SessionError::from)
+            }
+            Input::LocalFrame(track, frame) => self.on_local_frame(track, &frame, now),
+            Input::Signal(signal) => self.on_signal(signal, now),
+            Input::Timeout => Ok(()),
+        };
+        self.settle(now);
+        if is_due {
+            self.handle_timeout(now);
+            self.settle(now);
+        }
+        result
     }
 
     /// What is to be done next; [`Output::Wake`] ends the drain.
     pub fn poll_output(&mut self) -> Output {
-        todo!()
+        if let Some(output) = self.link.next_output() {
+            return output;
+        }
+        let due = match &self.phase {
+            Phase::Joining(joining) => Some(joining.deadline()),
+            Phase::Member(member) => member.deadline(&self.link),
+            Phase::Over => return Output::Wake(self.now + IDLE),
+        };
+        let path = self.link.deadline();
+        self.wake = due.map_or(path, |at| at.min(path));
+        Output::Wake(self.wake)
     }
 
     /// What was counted so far.
-    pub fn counters(&self) -> Counters {
-        todo!()
+    pub fn counters(&self) -> &Counters {
+        &self.link.counters
+    }
+
+    /// Whether the session is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    fn on_command(&mut self, command: Command, now: Instant) -> Result<(), SessionError> {
+        let link = &mut self.link;
+        match (command, &mut self.phase) {
+            (Command::Leave, _) => {
+                link.say(ToRelay::Leave);
+                self.end(EndReason::Left, now);
+            }
+            (Command::DesiredBitrate(rate), _) => link.path.set_desired_bitrate(rate),
+            (Command::Announce(state), Phase::Joining(joining)) => joining.wanted.state = Some(state),
+            (Command::Announce(state), Phase::Member(member)) => member.set_state(state, link, now),
+            (Command::Wishes(wishes), Phase::Joining(joining)) => joining.wanted.wishes = wishes,
+            (Command::Wishes(wishes), Phase::Member(member)) => member.set_wishes(wishes, link),
+            (Command::NeedKeyFrame { leaf, track }, Phase::Member(member)) => {
+                member.need_key_frame(leaf, track, link, now);
+            }
+            (Command::NeedKeyFrame { .. }, Phase::Joining(_)) | (_, Phase::Over) => {}
+        }
+        Ok(())
+    }
+
+    fn on_local_frame(&mut self, track: TrackKind, frame: &EncodedFrame, now: Instant) -> Result<(), SessionError> {
+        match &mut self.phase {
+            Phase::Member(member) => member.send_frame(track, frame, &mut self.link, now),
+            Phase::Joining(_) | Phase::Over => {
+                self.link.counters.frames_unsent += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn on_signal(&mut self, signal: FromRelay, now: Instant) -> Result<(), SessionError> {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Joining(joining) => {
+                let (next, result) = joining.on_signal(signal, &mut self.link, now);
+                match next {
+                    Next::Joining(joining) => self.phase = Phase::Joining(Box::new(joining)),
+                    Next::Member(member) => self.phase = Phase::Member(member),
+                    Next::Ended(reason) => self.end(reason, now),
+                }
+                result
+            }
+            Phase::Member(mut member) => {
+                let going = member.on_signal(signal, &mut self.link, now);
+                self.phase = Phase::Member(member);
+                going.map(|going| self.go(going, now))
+            }
+            Phase::Over => Err(SessionError::Over),
+        }
+    }
+
+    /// Takes out of the path what the input led to.
+    fn settle(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        for frame in self.link.drain(now) {
+            self.on_frame(frame, now);
+        }
+    }
+
+    fn on_frame(&mut self, frame: SealedFrame, now: Instant) {
+        match &mut self.phase {
+            Phase::Joining(joining) => joining.on_frame(frame, &mut self.link, now),
+            Phase::Member(member) => member.on_frame(frame, &mut self.link, now),
+            Phase::Over => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.link.handle_timeout(now);
+        let going = match &mut self.phase {
+            Phase::Joining(joining) => match joining.handle_timeout(&mut self.link, now) {
+                Some(reason) => ControlFlow::Break(reason),
+                None => ControlFlow::Continue(()),
+            },
+            Phase::Member(member) => member.handle_timeout(&mut self.link, now),
+            Phase::Over => return,
+        };
+        self.go(going, now);
+    }
+
+    fn go(&mut self, going: ControlFlow<EndReason>, now: Instant) {
+        if let ControlFlow::Break(reason) = going {
+            self.end(reason, now);
+        }
+    }
+
+    fn end(&mut self, reason: EndReason, now: Instant) {
+        tracing::debug!(%reason, "session over");
+        self.phase = Phase::Over;
+        self.link.end(reason, now);
     }
 }

@@ -1,0 +1,58 @@
+//! When to seal under a new epoch, and when to forget an old one.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use conclave_e2ee::Group;
+use conclave_model::Epoch;
+
+/// After a commit that only adds, receivers get this long to follow before frames are sealed under the new epoch.
+const SWITCH_AFTER: Duration = Duration::from_millis(200);
+
+/// How long frames of the epoch before may still be on their way.
+const FORGET_AFTER: Duration = Duration::from_secs(2);
+
+/// The changes of keys that are still to come.
+#[derive(Debug, Default)]
+pub(crate) struct EpochSchedule {
+    switches: VecDeque<(Instant, Epoch)>,
+    forgets: VecDeque<(Instant, Epoch)>,
+}
+
+impl EpochSchedule {
+    /// The group entered `epoch`. Where somebody was removed, frames are sealed under it at once.
+    pub(crate) fn entered(&mut self, epoch: Epoch, somebody_left: bool, group: &mut Group, now: Instant) {
+        if somebody_left {
+            self.switches.clear();
+            group.use_sending_epoch(epoch);
+        } else {
+            self.switches.push_back((now + SWITCH_AFTER, epoch));
+        }
+        self.forgets.push_back((now + FORGET_AFTER, epoch));
+    }
+
+    /// Does what is due; returns whether frames are sealed under another epoch from now on.
+    pub(crate) fn handle_timeout(&mut self, group: &mut Group, now: Instant) -> bool {
+        let mut switched = false;
+        while let Some((_, epoch)) = self.switches.pop_front_if(|(at, _)| *at <= now) {
+            group.use_sending_epoch(epoch);
+            switched = true;
+        }
+        while let Some((_, epoch)) = self.forgets.pop_front_if(|(at, _)| *at <= now) {
+            group.forget_epochs_before(epoch);
+        }
+        switched
+    }
+
+    /// Whether frames are still sealed under an older epoch than the group's.
+    pub(crate) fn is_switching(&self) -> bool {
+        !self.switches.is_empty()
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.switches.front().into_iter().chain(self.forgets.front()).map(|(at, _)| *at).min()
+    }
+}

@@ -1,0 +1,167 @@
+//! A session before membership: it has a leaf, and waits to be made a member with it.
+
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
+
+use conclave_e2ee::{Group, Leaf};
+use conclave_model::{
+    Epoch, PeerId,
+    wire::signal::{FromRelay, Joined},
+};
+
+use crate::{
+    EndReason, MemberState, MemberWish, SessionError, holding::Holding, link::Link, member::Member,
+    neighbours::Neighbours, reassembly::SealedFrame,
+};
+
+/// How long members may take to admit. Each of them gets a second in turn, so some twenty may hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Before membership.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    leaf: Leaf,
+    /// Whether the relay took the connection in, and who else is there.
+    taken_in: Option<TakenIn>,
+    since: Instant,
+    /// Frames that overtook the welcome.
+    holding: Holding,
+    pub(crate) wanted: Wanted,
+}
+
+/// What the participant said before anybody could hear it.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) state: Option<MemberState>,
+    pub(crate) wishes: Vec<MemberWish>,
+}
+
+#[derive(Debug)]
+struct TakenIn {
+    me: PeerId,
+    neighbours: Neighbours,
+}
+
+/// Where a signal leads from here.
+pub(crate) enum Next {
+    Joining(Joining),
+    Member(Box<Member>),
+    Ended(EndReason),
+}
+
+impl Joining {
+    pub(crate) fn new(leaf: Leaf, now: Instant) -> Self {
+        Self { leaf, taken_in: None, since: now, holding: Holding::default(), wanted: Wanted::default() }
+    }
+
+    /// Takes in what the relay says; consumes the state, for its leaf can be used once.
+    pub(crate) fn on_signal(
+        mut self,
+        signal: FromRelay,
+        link: &mut Link,
+        now: Instant,
+    ) -> (Next, Result<(), SessionError>) {
+        match signal {
+            FromRelay::Joined(joined) if self.taken_in.is_none() => return (self.on_joined(joined, link, now), Ok(())),
+            FromRelay::Welcome { epoch, welcome } => return self.on_welcome(epoch, &welcome, link, now),
+            FromRelay::Refused(refusal) => return (Next::Ended(EndReason::Refused(refusal)), Ok(())),
+            FromRelay::Arrived(arrival) => {
+                if let Some(TakenIn { neighbours, .. }) = &mut self.taken_in
+                    && neighbours.arrived(arrival)
+                {
+                    return (Next::Joining(self), Ok(()));
+                }
+                self.out_of_turn("an arrival", link)
+            }
+            FromRelay::Departed(who) => {
+                link.forget_sender(who.peer);
+                match &mut self.taken_in {
+                    Some(TakenIn { neighbours, .. }) => {
+                        neighbours.departed(who);
+                        (Next::Joining(self), Ok(()))
+                    }
+                    None => self.out_of_turn("a departure", link),
+                }
+            }
+            FromRelay::Joined(_) => self.out_of_turn("a second answer to the hello", link),
+            FromRelay::Committed { .. } => self.out_of_turn("a commit before membership", link),
+            FromRelay::CommitRefused { .. } => self.out_of_turn("the refusal of no commit", link),
+            FromRelay::Broadcast { .. } => self.out_of_turn("a message before membership", link),
+            FromRelay::KeyFrameWanted { .. } => self.out_of_turn("a key frame request before membership", link),
+        }
+    }
+
+    /// Keeps a frame in case the welcome comes soon.
+    pub(crate) fn on_frame(&mut self, frame: SealedFrame, link: &mut Link, now: Instant) {
+        link.counters.frames_unknown_epoch += self.holding.push(frame, now).len() as u64;
+    }
+
+    /// Gives up where nobody admits; drops frames that waited too long.
+    pub(crate) fn handle_timeout(&mut self, link: &mut Link, now: Instant) -> Option<EndReason> {
+        link.counters.frames_unknown_epoch += self.holding.expire(now).len() as u64;
+        (now >= self.since + PATIENCE).then_some(EndReason::NotAdmitted)
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        let patience = self.since + PATIENCE;
+        self.holding.deadline().map_or(patience, |at| at.min(patience))
+    }
+
+    fn on_joined(mut self, joined: Joined, link: &mut Link, now: Instant) -> Next {
+        self.since = now;
+        if let Err(error) = link.path.connect(&joined.transport, now) {
+            return Next::Ended(EndReason::Path(error));
+        }
+        let neighbours = Neighbours::new(&joined);
+        if !joined.create {
+            self.taken_in = Some(TakenIn { me: joined.peer, neighbours });
+            return Next::Joining(self);
+        }
+        match self.leaf.create(link.wall(now)) {
+            Ok(group) => Self::enter(group, joined.peer, neighbours, self.wanted, self.holding, link, now),
+            Err(error) => Next::Ended(EndReason::Create(error)),
+        }
+    }
+
+    fn on_welcome(
+        mut self,
+        epoch: Epoch,
+        welcome: &[u8],
+        link: &mut Link,
+        now: Instant,
+    ) -> (Next, Result<(), SessionError>) {
+        let Some(TakenIn { me, neighbours }) = self.taken_in.take() else {
+            return self.out_of_turn("a welcome before the answer to the hello", link);
+        };
+        let Self { leaf, holding, wanted, .. } = self;
+        let next = match leaf.join(welcome, link.wall(now)) {
+            Ok(group) if group.epoch() == epoch => Self::enter(group, me, neighbours, wanted, holding, link, now),
+            Ok(group) => Next::Ended(EndReason::OutOfStep { ours: group.epoch(), theirs: epoch }),
+            Err(error) => Next::Ended(EndReason::Join(error)),
+        };
+        (next, Ok(()))
+    }
+
+    fn enter(
+        group: Group,
+        me: PeerId,
+        neighbours: Neighbours,
+        wanted: Wanted,
+        holding: Holding,
+        link: &mut Link,
+        now: Instant,
+    ) -> Next {
+        let mut member = Member::new(group, me, neighbours, wanted, holding);
+        match member.begin(link, now) {
+            ControlFlow::Continue(()) => Next::Member(Box::new(member)),
+            ControlFlow::Break(reason) => Next::Ended(reason),
+        }
+    }
+
+    fn out_of_turn(self, what: &'static str, link: &mut Link) -> (Next, Result<(), SessionError>) {
+        link.ignored();
+        (Next::Joining(self), Err(SessionError::OutOfTurn(what)))
+    }
+}

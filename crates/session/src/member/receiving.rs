@@ -1,0 +1,224 @@
+//! Frames of others: opened, held, put in order, told of where they do not open.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use conclave_e2ee::{Group, Missing, OpenError};
+use conclave_model::{
+    LeafIndex, PeerId, TrackKind,
+    wire::signal::{ToRelay, TrackName},
+};
+
+use crate::{
+    Output, RemoteFrame, UndecryptableCause,
+    holding::Holding,
+    link::{Link, earliest},
+    neighbours::Neighbours,
+    order::{OpenedFrame, VideoOrder, patience},
+    packetizer::from_plaintext,
+    reassembly::SealedFrame,
+    reports::Reports,
+    throttle::Throttle,
+};
+
+/// Another member is not asked for key frames of one track more often than this.
+const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
+
+/// For this long after admission frames of earlier epochs are to be expected, and nothing to tell of.
+const NEW_HERE: Duration = Duration::from_secs(3);
+
+/// A track of another member.
+type RemoteTrack = (LeafIndex, TrackKind);
+
+/// What receives the frames of others.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    holding: Holding,
+    pictures: BTreeMap<RemoteTrack, VideoOrder>,
+    key_frames: Throttle<RemoteTrack>,
+    reports: Reports,
+    admitted: Option<Instant>,
+}
+
+impl Receiver {
+    pub(super) fn new(holding: Holding) -> Self {
+        Self {
+            holding,
+            pictures: BTreeMap::new(),
+            key_frames: Throttle::new(KEY_FRAME_INTERVAL),
+            reports: Reports::default(),
+            admitted: None,
+        }
+    }
+
+    pub(super) fn admitted(&mut self, now: Instant) {
+        self.admitted = Some(now);
+    }
+
+    /// Opens a frame and gives out whose turn it is.
+    pub(super) fn on_frame(
+        &mut self,
+        frame: SealedFrame,
+        group: &mut Group,
+        neighbours: &Neighbours,
+        link: &mut Link,
+        now: Instant,
+    ) {
+        self.open(frame, now, group, neighbours, link, now);
+        self.tell_reports(link, now);
+    }
+
+    /// Tries frames again that came before their epoch.
+    pub(super) fn retry(&mut self, group: &mut Group, neighbours: &Neighbours, link: &mut Link, now: Instant) {
+        for (frame, since) in self.holding.take() {
+            self.open(frame, since, group, neighbours, link, now);
+        }
+        self.tell_reports(link, now);
+    }
+
+    /// Forgets a member who went; the leaf may be another's soon.
+    pub(super) fn forget(&mut self, leaf: LeafIndex, link: &mut Link) {
+        self.pictures.retain(|(other, _), _| *other != leaf);
+        link.counters.received.retain(|(other, _), _| *other != leaf);
+    }
+
+    /// Asks for a key frame, not too often.
+    pub(super) fn need_key_frame(
+        &mut self,
+        leaf: LeafIndex,
+        track: TrackKind,
+        neighbours: &Neighbours,
+        link: &mut Link,
+        now: Instant,
+    ) {
+        if track.is_video() && neighbours.peer_of(leaf).is_some() && self.key_frames.request((leaf, track), now) {
+            ask(leaf, track, neighbours, link);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, neighbours: &Neighbours, link: &mut Link, now: Instant) {
+        for sender in self.holding.expire(now) {
+            self.not_opened(sender, UndecryptableCause::UnknownEpoch, neighbours, link, now);
+        }
+        let patience = patience(link.quality.round_trip);
+        let mut wanted = Vec::new();
+        for (track, order) in &mut self.pictures {
+            if order.expire(patience, now) {
+                wanted.push(*track);
+            }
+            link.counters.frames_out_of_chain += order.take_dropped();
+        }
+        for (leaf, track) in wanted {
+            self.need_key_frame(leaf, track, neighbours, link, now);
+        }
+        for (leaf, track) in self.key_frames.due(now) {
+            ask(leaf, track, neighbours, link);
+        }
+        self.tell_reports(link, now);
+    }
+
+    pub(super) fn deadline(&self, round_trip: Option<Duration>) -> Option<Instant> {
+        let patience = patience(round_trip);
+        let pictures = self.pictures.values().filter_map(|order| order.deadline(patience)).min();
+        earliest([self.holding.deadline(), pictures, self.key_frames.deadline(), self.reports.deadline()])
+    }
+
+    /// `since` is when the frame was first tried.
+    fn open(
+        &mut self,
+        frame: SealedFrame,
+        since: Instant,
+        group: &mut Group,
+        neighbours: &Neighbours,
+        link: &mut Link,
+        now: Instant,
+    ) {
+        let head = frame.head;
+        let cause = match group.open_frame(&head, &frame.sealed) {
+            // The relay numbers connections; what contradicts the proven sender is not played as anybody's.
+            Ok((leaf, _)) if neighbours.leaf_of(head.sender).is_some_and(|other| other != leaf) => {
+                UndecryptableCause::Forged
+            }
+            Ok((leaf, plaintext)) => match from_plaintext(plaintext, head.key, head.layer) {
+                Some(content) => {
+                    let opened = OpenedFrame { number: head.number, frame: content, received: frame.received };
+                    return self.give_out(leaf, head.track, opened, link, now);
+                }
+                None => UndecryptableCause::Malformed,
+            },
+            Err(OpenError::UnknownEpoch(Missing::Later)) => {
+                for sender in self.holding.push(frame, since) {
+                    self.not_opened(sender, UndecryptableCause::UnknownEpoch, neighbours, link, now);
+                }
+                return;
+            }
+            Err(OpenError::UnknownEpoch(Missing::Gone)) => {
+                link.counters.frames_epoch_gone += 1;
+                if self.admitted.is_none_or(|at| now.saturating_duration_since(at) > NEW_HERE) {
+                    self.reports.note(neighbours.leaf_of(head.sender), UndecryptableCause::UnknownEpoch, now);
+                }
+                return;
+            }
+            Err(OpenError::NoMember(_)) => {
+                link.counters.frames_of_strangers += 1;
+                return;
+            }
+            Err(OpenError::Replay(_)) => UndecryptableCause::Replay,
+            Err(OpenError::Forged(_) | OpenError::OwnKeyId) => UndecryptableCause::Forged,
+            Err(OpenError::Malformed) => UndecryptableCause::Malformed,
+        };
+        self.not_opened(head.sender, cause, neighbours, link, now);
+    }
+
+    /// Passes on an opened frame: sound at once, pictures in their order.
+    fn give_out(&mut self, leaf: LeafIndex, track: TrackKind, opened: OpenedFrame, link: &mut Link, now: Instant) {
+        link.counters.received.entry((leaf, track)).or_default().add(opened.frame.data.len());
+        let ready = if track.is_video() {
+            let order = self.pictures.entry((leaf, track)).or_default();
+            let ready = order.insert(opened, now);
+            link.counters.frames_out_of_chain += order.take_dropped();
+            ready
+        } else {
+            vec![opened]
+        };
+        for OpenedFrame { number, frame, received } in ready {
+            if frame.key {
+                self.key_frames.satisfied((leaf, track));
+            }
+            link.put(Output::RemoteFrame(RemoteFrame { from: leaf, track, number, frame, received, opened: now }));
+        }
+    }
+
+    fn not_opened(
+        &mut self,
+        sender: PeerId,
+        cause: UndecryptableCause,
+        neighbours: &Neighbours,
+        link: &mut Link,
+        now: Instant,
+    ) {
+        let counter = match cause {
+            UndecryptableCause::UnknownEpoch => &mut link.counters.frames_unknown_epoch,
+            UndecryptableCause::Forged => &mut link.counters.frames_forged,
+            UndecryptableCause::Replay => &mut link.counters.frames_replayed,
+            UndecryptableCause::Malformed => &mut link.counters.frames_malformed,
+        };
+        *counter += 1;
+        self.reports.note(neighbours.leaf_of(sender), cause, now);
+    }
+
+    fn tell_reports(&mut self, link: &mut Link, now: Instant) {
+        for event in self.reports.due(now) {
+            link.tell(event);
+        }
+    }
+}
+
+fn ask(leaf: LeafIndex, track: TrackKind, neighbours: &Neighbours, link: &mut Link) {
+    if let Some(peer) = neighbours.peer_of(leaf) {
+        link.counters.key_frames_requested += 1;
+        link.say(ToRelay::NeedKeyFrame(TrackName { peer, track }));
+    }
+}
