@@ -1,0 +1,11 @@
+//! AV1: libaom encodes, rav1d decodes.
+
+mod aom;
+mod decoder;
+mod encoder;
+
+pub use decoder::Av1Decoder;
+pub use encoder::{Av1Encoder, VideoSettings};
+
+#[cfg(test)]
+mod tests;
