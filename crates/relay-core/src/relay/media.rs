@@ -177,8 +177,11 @@ impl Relay {
         let Some(peer) = self.peers.get(&publisher) else { return };
         let name = TrackName { peer: peer.who.peer, track: kind };
         let Some(meeting) = self.meetings.get(&peer.meeting) else { return };
-        let subscribers: Vec<Subscriber> = meeting
-            .connections()
+        // Nobody could open what it sends before its welcome.
+        let receivers = peer.is_member().then(|| meeting.connections());
+        let subscribers: Vec<Subscriber> = receivers
+            .into_iter()
+            .flatten()
             .filter_map(|connection| {
                 let slot = self.peers.get(&connection)?.slot_for(name)?;
                 Some(Subscriber { connection, slot })

@@ -1,0 +1,245 @@
+//! Scripted clients with real media paths, and the wire between them and the relay.
+
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use conclave_model::{
+    Epoch, Layer, LeafRef, MeetingId, PeerId, TrackKind,
+    wire::{
+        Descriptor, FrameHead,
+        signal::{Commit, FromRelay, Hello, Joined, Refusal, ToRelay, TrackName, VERSION, Wish},
+    },
+};
+use conclave_relay_core::{Admitted, ConnectionId, Output, Relay, RelayConfig};
+use conclave_transport::{Output as PathOutput, Path, Slot, Transmit};
+
+const STEP: Duration = Duration::from_millis(5);
+const MEETING: MeetingId = MeetingId([1; 16]);
+
+pub(crate) fn relay_address() -> SocketAddr {
+    "192.0.2.1:7443".parse().unwrap()
+}
+
+pub(crate) struct Client {
+    pub(crate) connection: ConnectionId,
+    pub(crate) number: PeerId,
+    pub(crate) leaf: LeafRef,
+    pub(crate) address: SocketAddr,
+    pub(crate) path: Path,
+    /// What the relay said and [`Room::heard`] has not taken yet.
+    said: Vec<FromRelay>,
+    /// Packets that came, with the slot.
+    pub(crate) packets: Vec<(Slot, Vec<u8>)>,
+    pub(crate) is_cut: bool,
+}
+
+/// A relay and clients.
+pub(crate) struct Room {
+    pub(crate) relay: Relay,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) now: Instant,
+    leaves: u8,
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self::with_limits(100, 50)
+    }
+
+    pub(crate) fn with_limits(max_peers: usize, max_peers_per_meeting: usize) -> Self {
+        let now = Instant::now();
+        let config = RelayConfig { addresses: vec![relay_address()], max_peers, max_peers_per_meeting };
+        Self { relay: Relay::new(config, now), clients: Vec::new(), now, leaves: 0 }
+    }
+
+    pub(crate) fn admitted(&mut self, person: u8) -> (Admitted, Path, SocketAddr) {
+        self.leaves += 1;
+        let address: SocketAddr = format!("198.51.100.{}:{}", self.leaves, 40_000).parse().unwrap();
+        let mut path = Path::client(self.now);
+        path.add_local_address(address).unwrap();
+        let hello = Hello {
+            version: VERSION,
+            meeting: MEETING,
+            invitation: Bytes::from_static(b"checked by the driver"),
+            leaf: LeafRef([self.leaves; 16]),
+            key_package: vec![self.leaves; 20].into(),
+            transport: path.local(),
+        };
+        let until = self.now + Duration::from_secs(3600);
+        (Admitted { fingerprint: [person; 32], hello, until }, path, address)
+    }
+
+    /// Somebody connects; returns the number of the client.
+    pub(crate) fn join(&mut self, person: u8) -> usize {
+        self.try_join(person, |_| {}).unwrap()
+    }
+
+    pub(crate) fn try_join(&mut self, person: u8, change: impl FnOnce(&mut Admitted)) -> Result<usize, Refusal> {
+        let (mut admitted, path, address) = self.admitted(person);
+        change(&mut admitted);
+        let leaf = admitted.hello.leaf;
+        let connection = self.relay.open(admitted, self.now)?;
+        let number = PeerId(0);
+        let (said, packets) = (Vec::new(), Vec::new());
+        self.clients.push(Client { connection, number, leaf, address, path, said, packets, is_cut: false });
+        self.settle();
+        let client = self.clients.last_mut().unwrap();
+        let Some(FromRelay::Joined(Joined { peer, transport, .. })) = client.said.first() else {
+            panic!("the first thing to hear is Joined: {:?}", client.said);
+        };
+        client.number = *peer;
+        client.path.connect(transport, self.now).unwrap();
+        self.settle();
+        Ok(self.clients.len() - 1)
+    }
+
+    /// A meeting of members whose media paths are up. What they heard so far is forgotten.
+    pub(crate) fn with_members(count: u8) -> Self {
+        let mut room = Self::new();
+        for person in 0..count {
+            room.join(person);
+        }
+        if count > 1 {
+            let added: Vec<usize> = (1..usize::from(count)).collect();
+            room.commit(0, 0, &added);
+        }
+        room.run(Duration::from_millis(700));
+        for client in &mut room.clients {
+            assert!(client.path.is_connected(), "{} has no media path", client.number);
+            client.said.clear();
+        }
+        room
+    }
+
+    pub(crate) fn say(&mut self, client: usize, message: ToRelay) {
+        self.relay.handle_signal(self.clients[client].connection, message, self.now);
+        self.settle();
+    }
+
+    pub(crate) fn commit(&mut self, client: usize, epoch: u64, added: &[usize]) {
+        let commit = self.make_commit(epoch, added);
+        self.say(client, ToRelay::Commit(commit));
+    }
+
+    pub(crate) fn make_commit(&self, epoch: u64, added: &[usize]) -> Commit {
+        Commit {
+            epoch: Epoch(epoch),
+            commit: format!("commit that ends {epoch}").into(),
+            welcome: (!added.is_empty()).then(|| format!("welcome to {}", epoch + 1).into()),
+            added: added.iter().map(|client| self.clients[*client].number).collect(),
+        }
+    }
+
+    /// The connection breaks.
+    pub(crate) fn cut(&mut self, client: usize) {
+        self.relay.close(self.clients[client].connection, self.now);
+        self.clients[client].is_cut = true;
+        self.settle();
+    }
+
+    /// What the relay said to a client since the last call.
+    pub(crate) fn heard(&mut self, client: usize) -> Vec<FromRelay> {
+        std::mem::take(&mut self.clients[client].said)
+    }
+
+    pub(crate) fn wish(&mut self, client: usize, of: &[(usize, u16)]) {
+        let wish = |(publisher, height): &(usize, u16)| Wish { track: self.camera(*publisher), height: *height };
+        let wishes = of.iter().map(wish).collect();
+        self.say(client, ToRelay::Wishes(wishes));
+    }
+
+    pub(crate) fn camera(&self, client: usize) -> TrackName {
+        TrackName { peer: self.clients[client].number, track: TrackKind::Camera }
+    }
+
+    /// A packet as the client's own packetizer writes it.
+    pub(crate) fn packet(&self, client: usize, track: TrackKind, number: u32, key: bool) -> Vec<u8> {
+        let sender = self.clients[client].number;
+        let head = FrameHead { sender, track, layer: Layer(0), number, key, discardable: false, packets: 1 };
+        let mut packet = Descriptor { head, index: 0 }.to_bytes().to_vec();
+        packet.extend_from_slice(b"ciphertext");
+        packet
+    }
+
+    pub(crate) fn send(&mut self, client: usize, packet: &[u8]) {
+        let slot = if packet[1] == 0 { Slot::Audio } else { Slot::Video(3) };
+        self.clients[client].path.send(slot, packet, self.now).unwrap();
+    }
+
+    /// The frame numbers of the packets that a client received since the last call, in order of arrival.
+    pub(crate) fn frames(&mut self, client: usize) -> Vec<(PeerId, TrackKind, u32)> {
+        let packets = std::mem::take(&mut self.clients[client].packets);
+        let head = |(_, packet): &(Slot, Vec<u8>)| Descriptor::split(packet).unwrap().0.head;
+        packets.iter().map(head).map(|head| (head.sender, head.track, head.number)).collect()
+    }
+
+    /// Lets time pass, in small steps.
+    pub(crate) fn run(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += STEP;
+            self.relay.handle_timeout(self.now);
+            for client in &mut self.clients {
+                client.path.handle_timeout(self.now);
+            }
+            self.settle();
+        }
+    }
+
+    /// Carries everything to where it goes until nothing is under way.
+    pub(crate) fn settle(&mut self) {
+        let mut wire = VecDeque::new();
+        loop {
+            self.drain_relay(&mut wire);
+            for client in &mut self.clients {
+                client.drain(&mut wire);
+            }
+            let Some(Transmit { from, to, bytes }) = wire.pop_front() else { return };
+            if to == relay_address() {
+                self.relay.handle_datagram(from, to, &bytes, self.now);
+            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == to && !client.is_cut) {
+                // A path that its owner closed may refuse.
+                let _ = client.path.handle_datagram(from, to, &bytes, self.now);
+            }
+        }
+    }
+
+    fn drain_relay(&mut self, wire: &mut VecDeque<Transmit>) {
+        loop {
+            match self.relay.poll_output() {
+                Output::Transmit(transmit) => wire.push_back(transmit),
+                Output::Signal(to, message) => {
+                    let client = self.clients.iter_mut().find(|client| client.connection == to).unwrap();
+                    assert!(!client.is_cut, "a closed connection hears {message:?}");
+                    client.said.push(message);
+                }
+                Output::Disconnect(connection) => {
+                    let client = self.clients.iter_mut().find(|client| client.connection == connection).unwrap();
+                    assert!(!client.is_cut, "closed twice");
+                    client.is_cut = true;
+                }
+                Output::Wake(at) => {
+                    assert!(at > self.now - Duration::from_secs(1));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Client {
+    fn drain(&mut self, wire: &mut VecDeque<Transmit>) {
+        loop {
+            match self.path.poll_output() {
+                PathOutput::Transmit(transmit) if !self.is_cut => wire.push_back(transmit),
+                PathOutput::Packet { slot, payload } => self.packets.push((slot, payload.to_vec())),
+                PathOutput::Transmit(_) | PathOutput::Event(_) => {}
+                PathOutput::Wake(_) => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The relay against scripted clients, in memory, on a virtual clock.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+mod delivery;
+mod harness;
+mod media;
+mod misuse;
