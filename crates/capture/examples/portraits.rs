@@ -11,9 +11,16 @@ fn main() {
     let [width, height, frames] = numbers[..] else { panic!("portraits WIDTH HEIGHT FRAMES") };
     let mut out = std::io::stdout().lock();
     writeln!(out, "YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420jpeg").unwrap();
-    let people =
-        [("Anna Virtanen", "Finland"), ("Luis Ortega", "Spain"), ("Marie Lefèvre", "France"), ("Jan Novák", "Czechia"),
-         ("Elena Papadopoulou", "Greece"), ("Henrik Sørensen", "Denmark"), ("Ieva Ozola", "Latvia"), ("Tom", "European Commission")];
+    let people = [
+        ("Anna Virtanen", "Finland"),
+        ("Luis Ortega", "Spain"),
+        ("Marie Lefèvre", "France"),
+        ("Jan Novák", "Czechia"),
+        ("Elena Papadopoulou", "Greece"),
+        ("Henrik Sørensen", "Denmark"),
+        ("Ieva Ozola", "Latvia"),
+        ("Tom", "European Commission"),
+    ];
     for (seed, (name, seat)) in people.iter().enumerate() {
         let person = TestPerson { name: (*name).into(), seat: (*seat).into(), seed: seed as u64, turns: Turns::ALWAYS };
         let portrait = Portrait::new(&person, width, height).unwrap();

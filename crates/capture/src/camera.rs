@@ -1,12 +1,18 @@
 //! Pictures from a camera, a file or a test source.
-#![allow(clippy::todo)]
 
+mod convert;
+mod device;
 mod y4m;
 
 use conclave_model::Picture;
 
 pub use self::y4m::Y4mProblem;
-use crate::{CameraChoice, CaptureError, Clock};
+use crate::{
+    CameraChoice, CaptureError, Clock, DeviceKind, TestPerson,
+    portrait::Portrait,
+    worker::{Pace, Worker},
+};
+pub(crate) use device::cameras;
 
 /// The picture that would suit best; what is opened is the nearest that the source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,17 +49,21 @@ pub enum CameraEvent {
     Lost(CaptureError),
 }
 
+/// Who takes the events of a camera.
+type Sink = Box<dyn FnMut(CameraEvent) + Send>;
+
 /// An open camera; dropping it closes it.
 #[derive(Debug)]
 pub struct CameraStream {
     opened: OpenedCamera,
+    _worker: Worker,
 }
 
 impl CameraStream {
     /// Opens what `choice` names and gives its pictures to `sink` on a thread of its own.
     ///
-    /// Returns when the source is open. The sink must not block for longer than a frame lasts; while it does, a camera's
-    /// older pictures are dropped in favour of the newest.
+    /// Returns when the source is open, for a device after some 100 ms. A sink that is slower than the source makes a
+    /// device's older pictures give way to the newest; a file waits and then catches up.
     ///
     /// # Errors
     /// Every [`CaptureError`] that says why a camera, file or test picture could not be opened.
@@ -63,8 +73,16 @@ impl CameraStream {
         clock: Clock,
         sink: impl FnMut(CameraEvent) + Send + 'static,
     ) -> Result<Self, CaptureError> {
-        let _ = (choice, wish, clock, Box::new(sink));
-        todo!()
+        wish.check()?;
+        let sink: Sink = Box::new(sink);
+        let (opened, worker) = match choice {
+            CameraChoice::Default => device::open(None, wish, clock, sink)?,
+            CameraChoice::Device(id) => device::open(Some(id), wish, clock, sink)?,
+            CameraChoice::File(path) => y4m::play(path, clock, sink)?,
+            CameraChoice::Test(person) => draw(person, wish, clock, sink)?,
+            CameraChoice::Off => return Err(CaptureError::Off(DeviceKind::Camera)),
+        };
+        Ok(Self { opened, _worker: worker })
     }
 
     /// What is really open.
@@ -83,5 +101,72 @@ impl CameraWish {
         } else {
             Err(CaptureError::Wish { width, height, frames_per_second })
         }
+    }
+}
+
+/// Starts a test source.
+fn draw(
+    person: &TestPerson,
+    wish: CameraWish,
+    clock: Clock,
+    mut sink: Sink,
+) -> Result<(OpenedCamera, Worker), CaptureError> {
+    let CameraWish { width, height, frames_per_second } = wish;
+    let portrait = Portrait::new(person, width, height)?;
+    let worker = Worker::start("camera-test", move |stop| {
+        let (mut pace, mut number) = (Pace::new(u64::from(frames_per_second), 1), 0_u32);
+        while pace.wait(stop) {
+            sink(CameraEvent::Picture(portrait.draw(number, clock())));
+            number = number.wrapping_add(1);
+        }
+    })?;
+    let opened =
+        OpenedCamera { name: "test picture".to_owned(), width, height, frames_per_second, format: "drawn".to_owned() };
+    Ok((opened, worker))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use conclave_model::MediaTime;
+
+    use super::*;
+    use crate::read_marker;
+
+    #[test]
+    fn a_test_camera_numbers_its_pictures_and_keeps_its_rate() {
+        let (send, receive) = crossbeam_channel::bounded(100);
+        let clock: Clock = Arc::new(|| MediaTime(1_000_000));
+        let wish = CameraWish { width: 320, height: 180, frames_per_second: 50 };
+        let began = crate::worker::now();
+        let stream = CameraStream::open(&CameraChoice::Test(TestPerson::default()), wish, clock, move |event| {
+            let _ = send.try_send(event);
+        })
+        .expect("a test camera");
+        assert_eq!(stream.opened().frames_per_second, 50);
+        for number in 0..20 {
+            match receive.recv().expect("a picture") {
+                CameraEvent::Picture(picture) => {
+                    assert_eq!(read_marker(&picture).map(|marker| marker.number), Some(number));
+                }
+                CameraEvent::Lost(error) => panic!("{error}"),
+            }
+        }
+        let took = began.elapsed().as_millis();
+        assert!((399..900).contains(&took), "20 pictures in {took} ms");
+        drop(stream);
+        assert!(receive.try_iter().count() < 50, "the stream ends");
+    }
+
+    #[test]
+    fn nobody_gets_a_camera_that_is_off_or_a_picture_without_size() {
+        let clock: Clock = Arc::new(|| MediaTime(0));
+        let open = |choice: CameraChoice, width| {
+            let wish = CameraWish { width, height: 180, frames_per_second: 30 };
+            CameraStream::open(&choice, wish, clock.clone(), |_| ()).expect_err("nothing to open")
+        };
+        assert_eq!(open(CameraChoice::Off, 320), CaptureError::Off(DeviceKind::Camera));
+        assert!(matches!(open(CameraChoice::Test(TestPerson::default()), 0), CaptureError::Wish { .. }));
     }
 }

@@ -27,7 +27,8 @@ pub struct TestPerson {
     pub name: String,
     /// Written below the name and deciding the colour of the background, as "Finland".
     pub seat: String,
-    /// Decides the look (hair, skin, clothes) and the movement; the same as the voice's, so that the lips fit.
+    /// Decides the look (odd: short hair and a tie, even: longer hair and a necklace) and the movement; the same as the
+    /// voice's, so that the lips fit.
     pub seed: u64,
     /// When the mouth moves.
     pub turns: Turns,

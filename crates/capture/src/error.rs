@@ -73,7 +73,9 @@ pub enum CaptureError {
         reason: String,
     },
     /// It is open and gives nothing.
-    #[error("the {kind} \"{name}\" has given nothing for {seconds} s; unplug it and plug it in again, or choose another")]
+    #[error(
+        "the {kind} \"{name}\" has given nothing for {seconds} s; unplug it and plug it in again, or choose another"
+    )]
     Frozen {
         /// Of which kind it is.
         kind: DeviceKind,
@@ -89,7 +91,9 @@ pub enum CaptureError {
         reason: String,
     },
     /// A wish for a picture that nothing can make.
-    #[error("a picture of {width}x{height} at {frames_per_second} per second was asked for; sides go from 16 to 4096, rates from 1 to 120")]
+    #[error(
+        "a picture of {width}x{height} at {frames_per_second} per second was asked for; sides go from 16 to 4096, rates from 1 to 120"
+    )]
     Wish {
         /// In pixels.
         width: u32,

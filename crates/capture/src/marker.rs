@@ -14,8 +14,9 @@ const ROW_SHARE: u32 = 36;
 const LEAST_WIDTH: u32 = COLUMNS * 3;
 /// Least height that the blocks need.
 const LEAST_HEIGHT: u32 = ROW_SHARE * 3;
-const BLACK: u8 = 30;
-const WHITE: u8 = 220;
+/// Dark and light enough to survive coding, close enough to stay out of the eye's way.
+const BLACK: u8 = 34;
+const WHITE: u8 = 152;
 const TIME_BITS: u32 = 56;
 
 /// What the strip says.
@@ -92,8 +93,10 @@ pub fn read_marker(picture: &Picture) -> Option<Marker> {
             // The middle half of a block: its edges suffer in scaling and coding.
             let left = (column as f32 + 0.25) * block_width;
             let top = height - (ROWS - row) as f32 * block_height + 0.25 * block_height;
-            let columns = left.round() as usize..((left + block_width / 2.0).round() as usize).max(left.round() as usize + 1);
-            let rows = top.round() as usize..((top + block_height / 2.0).round() as usize).max(top.round() as usize + 1);
+            let columns =
+                left.round() as usize..((left + block_width / 2.0).round() as usize).max(left.round() as usize + 1);
+            let rows =
+                top.round() as usize..((top + block_height / 2.0).round() as usize).max(top.round() as usize + 1);
             let (mut sum, mut count) = (0_u32, 0);
             for line in rows {
                 for sample in &luma[line * picture.width() as usize..][columns.clone()] {
@@ -147,7 +150,7 @@ mod tests {
         let mut picture = marked(640, 360, marker);
         let width = 640;
         for line in picture.planes_mut()[0].chunks_exact_mut(width).skip(340).take(10) {
-            line[..12].iter_mut().for_each(|sample| *sample = 250 - *sample);
+            line[..12].iter_mut().for_each(|sample| *sample = BLACK + WHITE - *sample);
         }
         assert_eq!(read_marker(&picture), None);
     }

@@ -35,8 +35,11 @@ impl Portrait {
     /// [`CaptureError::Wish`] for a side below 16 or above 4096.
     pub fn new(person: &TestPerson, width: u32, height: u32) -> Result<Self, CaptureError> {
         CameraWish { width, height, frames_per_second: 30 }.check()?;
-        let mut background = Picture::black(width, height, MediaTime(0))
-            .map_err(|_| CaptureError::Wish { width, height, frames_per_second: 30 })?;
+        let mut background = Picture::black(width, height, MediaTime(0)).map_err(|_| CaptureError::Wish {
+            width,
+            height,
+            frames_per_second: 30,
+        })?;
         draw_background(&mut background, seat_colour(&person.seat));
         Ok(Self {
             background,
@@ -151,7 +154,8 @@ mod tests {
 
     #[test]
     fn long_and_foreign_names_are_fitted_into_the_picture() {
-        for name in ["", "Κυριάκος Παπαδόπουλος", "Željko Ćosić", "\u{202e}\u{0}\u{1F600}", &"long name ".repeat(40)] {
+        for name in ["", "Κυριάκος Παπαδόπουλος", "Željko Ćosić", "\u{202e}\u{0}\u{1F600}", &"long name ".repeat(40)]
+        {
             let person = TestPerson { name: name.to_owned(), ..person(4) };
             Portrait::new(&person, 320, 180).expect("a usual size").draw(0, TIME);
         }

@@ -10,10 +10,13 @@ use conclave_model::MediaTime;
 use crate::{SAMPLE_RATE, Turns};
 
 /// Frequencies of the first three formants in Hz: a, e, i, o, u.
-const VOWELS: [[f32; 3]; 5] =
-    [[730.0, 1090.0, 2440.0], [530.0, 1840.0, 2480.0], [300.0, 2250.0, 3000.0], [570.0, 840.0, 2410.0], [
-        330.0, 870.0, 2240.0,
-    ]];
+const VOWELS: [[f32; 3]; 5] = [
+    [730.0, 1090.0, 2440.0],
+    [530.0, 1840.0, 2480.0],
+    [300.0, 2250.0, 3000.0],
+    [570.0, 840.0, 2410.0],
+    [330.0, 870.0, 2240.0],
+];
 /// Bandwidths of the formants in Hz.
 const BANDWIDTHS: [f32; 3] = [80.0, 100.0, 140.0];
 /// How much of each formant is heard.
@@ -104,8 +107,7 @@ impl Voice {
 
     fn fill_piece(&mut self, articulation: &Articulation, piece: &mut [f32]) {
         let step = articulation.pitch / SAMPLE_RATE as f32;
-        let coefficients: [[f32; 3]; 3] =
-            std::array::from_fn(|i| resonator(articulation.formants[i], BANDWIDTHS[i]));
+        let coefficients: [[f32; 3]; 3] = std::array::from_fn(|i| resonator(articulation.formants[i], BANDWIDTHS[i]));
         let ease = 1.0 / CONTROL as f32;
         let rise = ((articulation.voiced - self.gain.0) * ease, (articulation.breath - self.gain.1) * ease);
         for sample in piece {
@@ -226,7 +228,14 @@ mod tests {
         for (index, frame) in samples.chunks(960).enumerate() {
             let at = START + Duration::from_millis(20 * index as u64 + 10);
             let lips = articulate(5, Turns::ALWAYS, at).openness;
-            if lips > 0.4 { &mut open } else if lips < 0.01 { &mut shut } else { continue }.push(Level::of(frame).rms);
+            if lips > 0.4 {
+                &mut open
+            } else if lips < 0.01 {
+                &mut shut
+            } else {
+                continue;
+            }
+            .push(Level::of(frame).rms);
         }
         let mean = |levels: &[f32]| levels.iter().sum::<f32>() / levels.len() as f32;
         assert!(open.len() > 10 && shut.len() > 10);

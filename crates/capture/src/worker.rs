@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::CaptureError;
@@ -44,6 +44,12 @@ impl Worker {
             })
             .map_err(|error| CaptureError::NoThread { reason: error.to_string() })?;
         Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Asks the thread to end and does not wait: it hangs in a call to the system.
+    pub(crate) fn abandon(mut self) {
+        self.stop.set();
+        self.thread = None;
     }
 }
 
@@ -104,6 +110,14 @@ impl Pace {
 /// The monotonic clock; read here and nowhere else in the crate.
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// How many µs ago something was that the system stamped with its wall clock; 0 where the stamp makes no sense.
+pub(crate) fn age(stamp: Option<Duration>) -> u64 {
+    const OLDEST: u64 = 1_000_000;
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let age = stamp.and_then(|stamp| wall.checked_sub(stamp)).map_or(0, |age| age.as_micros());
+    u64::try_from(age).ok().filter(|age| *age <= OLDEST).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -144,8 +144,10 @@ fn fill_row(row: &mut [u8], value: f32, alpha: f32, spans: &[Option<(f32, f32)>;
     let full_from = (inner.0.ceil() as usize).min(to);
     let full_to = (inner.1.floor() as usize).clamp(full_from, to);
     let edge = |at: usize| {
-        let covered: f32 =
-            present.clone().map(|(left, right)| (right.min(at as f32 + 1.0) - left.max(at as f32)).clamp(0.0, 1.0)).sum();
+        let covered: f32 = present
+            .clone()
+            .map(|(left, right)| (right.min(at as f32 + 1.0) - left.max(at as f32)).clamp(0.0, 1.0))
+            .sum();
         covered / SUBLINES as f32 * alpha
     };
     for at in (from..full_from).chain(full_to..to) {

@@ -61,9 +61,10 @@ impl Figure {
     pub(super) fn new(seed: u64, width: u32, height: u32) -> Self {
         let look = hash(seed ^ 0x0F1E);
         let pick = |table: &[[u8; 3]], shift: u32| Colour::rgb(table[((look >> shift) % table.len() as u64) as usize]);
-        let hair = [Hair::Short, Hair::Long, Hair::Parted, Hair::Bob, Hair::Receding, Hair::Bun]
-            [(seed.wrapping_add(look >> 60) % 6) as usize];
-        let short = matches!(hair, Hair::Short | Hair::Parted | Hair::Receding);
+        let short = seed % 2 == 1;
+        let styles =
+            if short { [Hair::Short, Hair::Parted, Hair::Receding] } else { [Hair::Long, Hair::Bob, Hair::Bun] };
+        let hair = styles[(look >> 57) as usize % 3];
         let skin = pick(&SKINS, 3);
         Self {
             unit: (height as f32).min(width as f32 * 0.8),
@@ -74,7 +75,11 @@ impl Figure {
             glasses: (look >> 17) % 3 == 0,
             skin,
             // Dark skin goes with dark or grey hair.
-            hair_colour: if skin.0[0] < 135.0 { Colour::rgb(HAIRS[[0, 1, 5][(look >> 23) as usize % 3]]) } else { pick(&HAIRS, 23) },
+            hair_colour: if skin.0[0] < 135.0 {
+                Colour::rgb(HAIRS[[0, 1, 5][(look >> 23) as usize % 3]])
+            } else {
+                pick(&HAIRS, 23)
+            },
             suit: pick(&SUITS, 31),
             accent: pick(&ACCENTS, 37),
         }
@@ -117,21 +122,29 @@ impl Figure {
         match self.hair {
             Hair::Long => {
                 canvas.ellipse(shade, 1.0, pose.head_ellipse(0.0, 0.42, 0.165, 0.20));
-                canvas.polygon(shade, 1.0, &[
-                    pose.head_point(-0.164, 0.42),
-                    pose.head_point(0.164, 0.42),
-                    pose.head_point(0.185, 0.68),
-                    pose.head_point(-0.185, 0.68),
-                ]);
+                canvas.polygon(
+                    shade,
+                    1.0,
+                    &[
+                        pose.head_point(-0.164, 0.42),
+                        pose.head_point(0.164, 0.42),
+                        pose.head_point(0.185, 0.68),
+                        pose.head_point(-0.185, 0.68),
+                    ],
+                );
             }
             Hair::Bob => {
                 canvas.ellipse(shade, 1.0, pose.head_ellipse(0.0, 0.40, 0.165, 0.175));
-                canvas.polygon(shade, 1.0, &[
-                    pose.head_point(-0.165, 0.40),
-                    pose.head_point(0.165, 0.40),
-                    pose.head_point(0.155, 0.545),
-                    pose.head_point(-0.155, 0.545),
-                ]);
+                canvas.polygon(
+                    shade,
+                    1.0,
+                    &[
+                        pose.head_point(-0.165, 0.40),
+                        pose.head_point(0.165, 0.40),
+                        pose.head_point(0.155, 0.545),
+                        pose.head_point(-0.155, 0.545),
+                    ],
+                );
             }
             Hair::Bun => {
                 canvas.ellipse(shade, 1.0, pose.head_ellipse(0.0, 0.235, 0.062, 0.055));
@@ -162,24 +175,24 @@ impl Figure {
         let lady = matches!(self.hair, Hair::Long | Hair::Bob | Hair::Bun);
         let shirt = if lady { self.accent.mix(Colour::WHITE, 0.35) } else { Colour::rgb([236, 238, 242]) };
         canvas.polygon(shirt, 1.0, &[point(-0.088, 0.60), point(0.088, 0.60), point(0.0, 0.90)]);
-        let neck = [
-            pose.head_point(-0.056, 0.48),
-            pose.head_point(0.056, 0.48),
-            point(0.064, 0.625),
-            point(-0.064, 0.625),
-        ];
+        let neck =
+            [pose.head_point(-0.056, 0.48), pose.head_point(0.056, 0.48), point(0.064, 0.625), point(-0.064, 0.625)];
         canvas.polygon(shade, 1.0, &neck);
         let hollow = if lady { 0.055 } else { 0.022 };
         canvas.polygon(shade, 1.0, &[point(-0.064, 0.62), point(0.064, 0.62), point(0.0, 0.63 + hollow)]);
         let lapel = self.suit.mix(Colour::WHITE, 0.09);
         for side in [-1.0, 1.0] {
-            canvas.polygon(lapel, 1.0, &[
-                point(side * 0.074, 0.597),
-                point(side * 0.118, 0.612),
-                point(side * 0.135, 0.72),
-                point(side * 0.0, 0.93),
-                point(side * 0.006, 0.86),
-            ]);
+            canvas.polygon(
+                lapel,
+                1.0,
+                &[
+                    point(side * 0.074, 0.597),
+                    point(side * 0.118, 0.612),
+                    point(side * 0.135, 0.72),
+                    point(side * 0.0, 0.93),
+                    point(side * 0.006, 0.86),
+                ],
+            );
         }
         if lady {
             for bead in -4_i8..=4 {
@@ -217,18 +230,23 @@ impl Figure {
         }
         if self.beard {
             canvas.fill(self.hair_colour, 0.88, (pose.face.1 + 0.455 * pose.unit, lines.1), |y| {
-                let cheek = Ellipse { x: pose.face.0, y: pose.face.1 + 0.44 * pose.unit, across: 0.083 * pose.unit, down: 0.055 * pose.unit };
+                let cheek = Ellipse {
+                    x: pose.face.0,
+                    y: pose.face.1 + 0.44 * pose.unit,
+                    across: 0.083 * pose.unit,
+                    down: 0.055 * pose.unit,
+                };
                 // The beard leaves the cheeks free: it is drawn around an ellipse by its two halves below.
                 if cheek.span(y).is_some() { None } else { outline(y) }
             });
             canvas.ellipse(self.hair_colour, 0.88, pose.face_ellipse(0.0, 0.487, 0.048, 0.012));
         }
         let nose = self.skin.mix(dark, 0.24);
-        canvas.polygon(nose, 0.75, &[
-            pose.face_point(0.004, 0.40),
-            pose.face_point(0.022, 0.452),
-            pose.face_point(-0.012, 0.458),
-        ]);
+        canvas.polygon(
+            nose,
+            0.75,
+            &[pose.face_point(0.004, 0.40), pose.face_point(0.022, 0.452), pose.face_point(-0.012, 0.458)],
+        );
         canvas.ellipse(nose, 0.75, pose.face_ellipse(0.004, 0.455, 0.019, 0.0085));
     }
 
@@ -246,21 +264,29 @@ impl Figure {
             canvas.ellipse(Colour::rgb([44, 34, 30]), 1.0, iris);
             canvas.ellipse(brow, 0.9, pose.face_ellipse(x, 0.3905, 0.0205, 0.0028));
             let (inner, outer) = (side * 0.022, side * 0.078);
-            canvas.polygon(brow, 0.95, &[
-                pose.face_point(inner, 0.364),
-                pose.face_point((inner + outer) / 2.0, 0.354),
-                pose.face_point(outer, 0.366),
-                pose.face_point((inner + outer) / 2.0, 0.363),
-                pose.face_point(inner, 0.373),
-            ]);
+            canvas.polygon(
+                brow,
+                0.95,
+                &[
+                    pose.face_point(inner, 0.364),
+                    pose.face_point((inner + outer) / 2.0, 0.354),
+                    pose.face_point(outer, 0.366),
+                    pose.face_point((inner + outer) / 2.0, 0.363),
+                    pose.face_point(inner, 0.373),
+                ],
+            );
         }
         if self.glasses {
-            canvas.polygon(Colour::rgb([40, 40, 46]), 1.0, &[
-                pose.face_point(-0.010, 0.396),
-                pose.face_point(0.010, 0.396),
-                pose.face_point(0.010, 0.401),
-                pose.face_point(-0.010, 0.401),
-            ]);
+            canvas.polygon(
+                Colour::rgb([40, 40, 46]),
+                1.0,
+                &[
+                    pose.face_point(-0.010, 0.396),
+                    pose.face_point(0.010, 0.396),
+                    pose.face_point(0.010, 0.401),
+                    pose.face_point(-0.010, 0.401),
+                ],
+            );
         }
     }
 
@@ -269,15 +295,19 @@ impl Figure {
         let width = 0.040 + 0.007 * speech.spread - 0.004 * speech.openness;
         let open = 0.031 * speech.openness;
         let (y, under) = (0.508 + open * 0.35, if self.beard { self.hair_colour } else { self.skin });
-        canvas.ellipse(lips, 1.0, pose.face_ellipse(0.0, y, width, 0.0085 + open));
-        if open > 0.004 {
+        if open > 0.003 {
+            canvas.ellipse(lips, 1.0, pose.face_ellipse(0.0, y, width, 0.0085 + open));
             canvas.ellipse(Colour::rgb([74, 26, 30]), 1.0, pose.face_ellipse(0.0, y, width * 0.86, open + 0.002));
             let teeth = pose.face_ellipse(0.0, y, width * 0.70, open);
             let lines = (teeth.y - teeth.down, teeth.y - teeth.down * 0.35);
             canvas.fill(Colour::rgb([240, 236, 230]), 0.92, lines, |y| teeth.span(y));
         } else {
-            // A closed mouth smiles a little: the upper half of the lips is covered by a flatter curve.
-            canvas.ellipse(under, 1.0, pose.face_ellipse(0.0, y - 0.0075, width * 1.05, 0.0075));
+            // A closed mouth smiles a little: of an ellipse only the lower rim is left.
+            let rim = pose.face_ellipse(0.0, y - 0.008, width, 0.015);
+            let cover = pose.face_ellipse(0.0, y - 0.0155, width * 1.25, 0.0165);
+            canvas.ellipse(lips, 1.0, rim);
+            canvas
+                .fill(under, 1.0, (rim.y - rim.down, rim.y + rim.down), |y| both(rim_and_edge(rim, y), cover.span(y)));
         }
     }
 
@@ -313,6 +343,11 @@ impl Figure {
             }
         }
     }
+}
+
+/// An ellipse's span and a pixel more, so that no rim of what lies below is left.
+fn rim_and_edge(ellipse: Ellipse, y: f32) -> Option<(f32, f32)> {
+    Ellipse { across: ellipse.across + 1.0, down: ellipse.down + 1.0, ..ellipse }.span(y)
 }
 
 impl Pose {
