@@ -1,0 +1,7 @@
+//! Whole meetings: sessions and the real relay core on a network in memory with a virtual clock.
+#![allow(clippy::unwrap_used)]
+
+mod disorder;
+mod media;
+mod membership;
+mod world;

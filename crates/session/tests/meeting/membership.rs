@@ -1,0 +1,161 @@
+//! Joining, leaving, and who commits.
+
+use std::time::Duration;
+
+use conclave_identity::issue::{Validity, delegate};
+use conclave_model::{Epoch, wire::signal::Refusal};
+use conclave_session::{Command, EndReason, Event, MemberState, SourceState};
+
+use crate::world::{WALL, World};
+
+#[test]
+fn two_talk_a_third_joins_one_leaves_and_frames_keep_flowing() {
+    let mut world = World::new(3);
+    world.join(0);
+    world.run(Duration::from_millis(300));
+    assert_eq!(world.assert_agreed(&[0]), Epoch(0));
+    world.join(1);
+    world.run(Duration::from_millis(800));
+    assert_eq!(world.assert_agreed(&[0, 1]), Epoch(1));
+    world.assert_all_hear_all(&[0, 1]);
+
+    world.join(2);
+    world.run(Duration::from_millis(800));
+    assert_eq!(world.assert_agreed(&[0, 1, 2]), Epoch(2));
+    world.assert_all_hear_all(&[0, 1, 2]);
+
+    world.command(0, Command::Leave);
+    assert_eq!(world.seats[0].ended(), Some(&EndReason::Left));
+    world.run(Duration::from_millis(500));
+    assert_eq!(world.assert_agreed(&[1, 2]), Epoch(3));
+    world.assert_all_hear_all(&[1, 2]);
+    for seat in [1, 2] {
+        let counters = world.seats[seat].session.as_ref().unwrap().counters().clone();
+        let unopened = counters.frames_forged + counters.frames_replayed + counters.frames_malformed;
+        assert_eq!(unopened + counters.frames_unknown_epoch, 0, "{counters:?}");
+        assert_eq!(world.seats[seat].errors, 0);
+    }
+}
+
+#[test]
+fn a_crowd_that_comes_at_once_is_admitted_in_few_commits() {
+    let mut world = World::new(8);
+    world.join(0);
+    world.run(Duration::from_millis(100));
+    for seat in 1..8 {
+        world.join(seat);
+    }
+    world.run(Duration::from_millis(1500));
+    let everybody: Vec<usize> = (0..8).collect();
+    let epoch = world.assert_agreed(&everybody);
+    assert!(epoch <= Epoch(4), "{epoch}");
+    world.assert_all_hear_all(&everybody);
+}
+
+#[test]
+fn states_reach_members_and_those_who_come_later() {
+    let mut world = World::assembled(2);
+    let state = MemberState { microphone: SourceState::Off, camera: SourceState::Missing };
+    world.command(0, Command::Announce(state));
+    world.run(Duration::from_millis(100));
+    assert_eq!(world.seats[1].state_of(world.leaf(0)), Some(state));
+
+    let mut world = World::new(3);
+    for seat in [0, 1] {
+        world.join(seat);
+        world.run(Duration::from_millis(300));
+    }
+    world.command(0, Command::Announce(state));
+    world.run(Duration::from_secs(3));
+    world.join(2);
+    world.run(Duration::from_millis(500));
+    assert_eq!(world.seats[2].state_of(world.leaf(0)), Some(state));
+    assert_eq!(world.seats[0].state_of(world.leaf(2)).unwrap().camera, SourceState::On);
+}
+
+#[test]
+fn a_lost_member_is_removed_and_the_duty_passes_on() {
+    let mut world = World::assembled(4);
+    let before = world.assert_agreed(&[0, 1, 2, 3]);
+    world.vanish(0);
+    world.run(Duration::from_millis(300));
+    assert_eq!(world.assert_agreed(&[1, 2, 3]), before.next());
+    world.assert_all_hear_all(&[1, 2, 3]);
+}
+
+#[test]
+fn a_committer_that_hangs_is_stood_in_for_after_a_second() {
+    let mut world = World::assembled(3);
+    world.vanish(2);
+    world.run(Duration::from_millis(200));
+    // The first member's word takes forever; the second steps in after its second.
+    world.seats[0].signal_latency = Duration::from_secs(60);
+    world.join(2);
+    world.run(Duration::from_millis(900));
+    assert!(!world.seats[2].events.iter().any(|event| matches!(event, Event::Admitted { .. })));
+    world.run(Duration::from_millis(900));
+    world.assert_agreed(&[0, 1, 2]);
+}
+
+#[test]
+fn a_late_commit_is_refused_and_tried_again_where_it_is_still_needed() {
+    let mut world = World::assembled(4);
+    world.vanish(2);
+    world.vanish(3);
+    world.run(Duration::from_millis(500));
+    let before = world.assert_agreed(&[0, 1]);
+    // Both commit: the first member's commit is on its way when the second's arrives.
+    world.seats[0].signal_latency = Duration::from_millis(1400);
+    world.join(2);
+    world.run(Duration::from_millis(1100));
+    world.seats[0].signal_latency = Duration::from_millis(5);
+    world.join(3);
+    world.run(Duration::from_millis(1500));
+    let after = world.assert_agreed(&[0, 1, 2, 3]);
+    assert!(after > before.next());
+    let counters = world.seats[0].session.as_ref().unwrap().counters();
+    assert_eq!(counters.commits_refused, 1);
+    assert_eq!(world.relay.counters().late_commits, 1);
+    world.assert_all_hear_all(&[0, 1, 2, 3]);
+}
+
+#[test]
+fn who_comes_back_leaves_no_ghost() {
+    let mut world = World::assembled(3);
+    // The old connection is still there for the relay when the same person comes again.
+    world.join(1);
+    world.run(Duration::from_millis(1000));
+    world.assert_agreed(&[0, 1, 2]);
+    world.assert_all_hear_all(&[0, 1, 2]);
+}
+
+#[test]
+fn somebody_who_is_not_on_the_list_is_refused_by_every_member() {
+    let mut world = World::new(3);
+    for seat in [0, 1] {
+        world.join(seat);
+        world.run(Duration::from_millis(300));
+    }
+    // Certified by the same CA, but on no list; the relay core has not looked.
+    let spec = delegate(20, WALL);
+    let stranger = world.rehearsal.authority.issue_credential(&spec, Validity::days(WALL, 1)).unwrap().holder().clone();
+    world.join_as(2, stranger);
+    world.run(Duration::from_secs(3));
+    world.assert_agreed(&[0, 1]);
+    for seat in [0, 1] {
+        let refused = world.seats[seat].events.iter().filter(|event| matches!(event, Event::NewcomerRefused { .. }));
+        assert_eq!(refused.count(), 1, "member {seat}");
+    }
+    assert!(world.seats[2].frames.is_empty());
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.seats[2].ended(), Some(&EndReason::NotAdmitted));
+}
+
+#[test]
+fn a_refusal_ends_the_session_with_its_reason() {
+    let mut world = World::assembled(2);
+    world.whisper(1, conclave_model::wire::signal::FromRelay::Refused(Refusal::GoingAway));
+    assert_eq!(world.seats[1].ended(), Some(&EndReason::Refused(Refusal::GoingAway)));
+    assert!(matches!(world.seats[1].events.last(), Some(Event::Ended(_))));
+    assert!(world.seats[1].session.as_ref().unwrap().is_over());
+}
