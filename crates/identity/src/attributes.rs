@@ -212,7 +212,7 @@ mod tests {
     fn attributes_survive_der_and_are_the_documented_bytes() {
         let bytes = attributes().to_der().unwrap();
         assert_eq!(Attributes::from_der(&bytes), Ok(attributes()));
-        let mut documented = vec![0x30, 0x27, 0x02, 1, 1, 0x0c, 2, b'F', b'I', 0x0a, 1, 1, 0x0a, 1, 2, 0xa0, 0x16];
+        let mut documented = vec![0x30, 0x25, 0x02, 1, 1, 0x0c, 2, b'F', b'I', 0x0a, 1, 1, 0x0a, 1, 2, 0xa0, 0x16];
         documented.extend([0x30, 0x14, 0x02, 1, 3, 0x18, 15]);
         documented.extend(b"20310101000000Z");
         assert_eq!(bytes, documented);

@@ -47,11 +47,12 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// On CA certificates the usage may be left open, so absence is for the caller to judge on the leaf.
     fn usage(self) -> KeyUsage {
         match self {
             Self::Person => KeyUsage::client_auth(),
             Self::Relay => KeyUsage::server_auth(),
-            Self::Invitations => KeyUsage::required(INVITATION_USAGE_OID_DER),
+            Self::Invitations => KeyUsage::required_if_present(INVITATION_USAGE_OID_DER),
         }
     }
 
@@ -187,11 +188,16 @@ pub fn verify_chain(
         return Err(ChainError::NotYetValid { not_before });
     }
     let anchor = webpki::anchor_from_trusted_cert(root).map_err(|_| ChainError::Malformed)?;
-    let leaf = EndEntityCert::try_from(leaf).map_err(|error| chain_error(&error, purpose))?;
+    let entity = EndEntityCert::try_from(leaf).map_err(|error| chain_error(&error, purpose))?;
     let now = UnixTime::since_unix_epoch(Duration::from_secs(wall));
-    leaf.verify_for_usage(CHAIN_ALGORITHMS, &[anchor], rest, now, purpose.usage(), None, None)
-        .map(|_| ())
-        .map_err(|error| chain_error(&error, purpose))
+    entity
+        .verify_for_usage(CHAIN_ALGORITHMS, &[anchor], rest, now, purpose.usage(), None, None)
+        .map_err(|error| chain_error(&error, purpose))?;
+    match parse(leaf).map(|parsed| parsed.extended_key_usage().is_ok_and(|usage| usage.is_some())) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ChainError::Purpose(purpose)),
+        Err(_) => Err(ChainError::Malformed),
+    }
 }
 
 /// Reads the person that a certificate states. Proves nothing: see [`verify_chain`].
@@ -329,3 +335,6 @@ fn chain_error(error: &webpki::Error, purpose: Purpose) -> ChainError {
         _ => ChainError::Rules,
     }
 }
+
+#[cfg(test)]
+mod tests;

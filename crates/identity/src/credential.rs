@@ -343,3 +343,6 @@ pub(crate) fn to_pem(label: &str, der: Vec<u8>) -> String {
     let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     pem::encode_config(&pem::Pem::new(label, der), config)
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,3 +153,6 @@ impl UnverifiedInvitation {
         Ok(Invitation(Arc::new(Verified { content: self.content, bytes: self.bytes })))
     }
 }
+
+#[cfg(test)]
+mod tests;

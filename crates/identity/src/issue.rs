@@ -14,7 +14,7 @@ use conclave_model::{Clearance, Role, SeatRank};
 use crate::{
     attributes::AttributesError,
     credential::{CredentialError, ProtectError},
-    invitation::ContentError,
+    invitation::{ContentError, InvitationError},
     text::TextError,
 };
 
@@ -94,6 +94,9 @@ pub enum IssueError {
     /// The invitation could not be signed.
     #[error("the invitation could not be signed")]
     Sign,
+    /// The signed invitation would not be accepted: the CA is out of its time.
+    #[error("nobody would accept the invitation: {0}")]
+    Invitation(#[source] InvitationError),
     /// A file of the CA could not be read.
     #[error("the CA's {file} cannot be used: {error}")]
     Load {

@@ -88,3 +88,6 @@ fn admit(certified: Person, invitation: &Invitation, wall: u64) -> Result<Person
     }
     Ok(Person { rank: listed.rank, role: listed.role, ..certified })
 }
+
+#[cfg(test)]
+mod tests;

@@ -234,3 +234,6 @@ impl Signer for IdentityKey {
         SignatureScheme::ECDSA_NISTP384_SHA384
     }
 }
+
+#[cfg(test)]
+mod tests;

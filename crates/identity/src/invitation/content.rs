@@ -22,7 +22,7 @@ const MAX_RELEASABLE: usize = 256;
 const MAX_HOST: usize = 253;
 
 /// How many levels of nesting the CBOR may have.
-const MAX_DEPTH: usize = 8;
+const MAX_DEPTH: usize = 16;
 
 const VERSION: u16 = 1;
 

@@ -232,6 +232,12 @@ impl IssuedCredential {
         &self.holder.chain()[0]
     }
 
+    /// The PKCS#8 key.
+    #[cfg(test)]
+    pub(crate) fn key_for_tests(&self) -> Pkcs8 {
+        self.key.clone()
+    }
+
     /// The credential file, key encrypted with `password`. About 200 ms.
     ///
     /// # Errors

@@ -187,5 +187,5 @@ fn sign(authority: &Authority, content: &InvitationContent, wall: u64) -> Result
     let bytes = authority.sign_invitation(content)?;
     Invitation::parse(&bytes)
         .and_then(|invitation| invitation.verify(authority.root(), wall))
-        .map_err(|_| IssueError::Sign)
+        .map_err(IssueError::Invitation)
 }
