@@ -81,8 +81,7 @@ impl AudioEncoder for OpusEncoder {
         if samples.len() != self.frame_samples {
             return Err(CodecError::FrameLength { found: samples.len(), wanted: self.frame_samples });
         }
-        let packet =
-            self.encoder.encode_vec_float(samples, MAX_PACKET).map_err(|error| refused("encode", error))?;
+        let packet = self.encoder.encode_vec_float(samples, MAX_PACKET).map_err(|error| refused("encode", error))?;
         // RFC 6716 and libopus: a packet of up to two bytes need not be sent.
         Ok((!self.dtx || packet.len() > 2).then(|| packet.into()))
     }

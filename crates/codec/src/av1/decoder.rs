@@ -55,9 +55,7 @@ impl VideoDecoder for Av1Decoder {
         if frame.data.is_empty() {
             return Err(CodecError::Bitstream);
         }
-        let outcome = self
-            .run(frame)
-            .and_then(|decoded| decoded.map(|decoded| copy(&decoded, frame)).transpose());
+        let outcome = self.run(frame).and_then(|decoded| decoded.map(|decoded| copy(&decoded, frame)).transpose());
         if outcome.is_err() {
             // What is left inside belongs to a stream that is broken.
             self.decoder.flush();

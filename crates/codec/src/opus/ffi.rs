@@ -25,8 +25,7 @@ impl RawDecoder {
         let state = NonNull::new(state).ok_or_else(|| failed("open", code))?;
         let decoder = Self { state };
         // SAFETY: the state is open, and this request takes one int.
-        let code =
-            unsafe { sys::opus_decoder_ctl(state.as_ptr(), sys::OPUS_SET_COMPLEXITY_REQUEST, complexity) };
+        let code = unsafe { sys::opus_decoder_ctl(state.as_ptr(), sys::OPUS_SET_COMPLEXITY_REQUEST, complexity) };
         if code == sys::OPUS_OK { Ok(decoder) } else { Err(failed("configure", code)) }
     }
 
@@ -38,9 +37,8 @@ impl RawDecoder {
         let (length, frame) = (i32::try_from(length).map_err(too_long)?, c_int::try_from(room).map_err(too_long)?);
         // SAFETY: the state is open; `data` is null with length 0 (a lost packet) or `length` readable bytes; `samples`
         // has room for `frame` samples of one channel, and libopus writes no more.
-        let count = unsafe {
-            sys::opus_decode_float(self.state.as_ptr(), data, length, samples.as_mut_ptr(), frame, 0)
-        };
+        let count =
+            unsafe { sys::opus_decode_float(self.state.as_ptr(), data, length, samples.as_mut_ptr(), frame, 0) };
         samples.truncate(usize::try_from(count).map_err(|_| CodecError::Bitstream)?);
         Ok(samples)
     }
