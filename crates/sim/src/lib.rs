@@ -1,1 +1,22 @@
-//! Development only: simulated network, clock and participants.
+//! Development only: a simulated network, a virtual clock, participants and a relay.
+//!
+//! A [`Simulation`] runs real [`conclave_session::Session`]s and a real [`conclave_relay_core::Relay`] against each other
+//! without sockets, threads or waiting: time jumps from one event to the next. Everything that is decided here (who
+//! comes, who goes, what the network does to each datagram) follows from one seed. Keys stay random, so a run is
+//! checked by its properties, never by its bytes; the properties are in [`Violation`].
+//!
+//! [`run`] plays one seed's meeting: scene after scene of people who join, leave, crash and come back on lines that lose
+//! and reorder, until it has converged after each.
+
+#![forbid(unsafe_code)]
+
+mod checker;
+mod media;
+mod network;
+mod participant;
+mod plan;
+mod simulation;
+
+pub use checker::{Totals, Violation};
+pub use plan::{Outcome, run};
+pub use simulation::Simulation;

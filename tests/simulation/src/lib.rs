@@ -1,1 +1,1 @@
-//! Seeded meetings on a simulated network.
+//! Seeded meetings on a simulated network; the tests are in `tests/`.

@@ -1,0 +1,196 @@
+//! The properties that hold whatever happens.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use conclave_e2ee::Member;
+use conclave_model::{Epoch, LeafIndex, LeafRef, TrackKind};
+use conclave_relay_core::ConnectionId;
+
+use crate::media::Stamp;
+
+/// A property that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Two members of one epoch see different members.
+    #[error("the members of epoch {epoch} disagree on who is in it")]
+    RostersDiffer {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The group did not come to rest in time.
+    #[error("the meeting did not converge: {0}")]
+    NotConverged(String),
+    /// A frame opened that was sent before its receiver became a member.
+    #[error("participant {receiver} opened a frame that {sender} sent before {receiver} was a member")]
+    OpenedEarlier {
+        /// Who opened it.
+        receiver: usize,
+        /// Who sent it.
+        sender: usize,
+    },
+    /// A frame was said to be of somebody else than who sent it, or of a session that is no member any more.
+    #[error("participant {receiver} was told that leaf {} sent what participant {sender} did", leaf.0)]
+    WrongSender {
+        /// Who opened it.
+        receiver: usize,
+        /// Who sent it.
+        sender: usize,
+        /// Who is said to have sent it.
+        leaf: LeafIndex,
+    },
+    /// The content of a frame was not what was sent.
+    #[error("participant {receiver} opened a frame with altered content")]
+    Altered {
+        /// Who opened it.
+        receiver: usize,
+    },
+    /// A frame was given out twice.
+    #[error("participant {receiver} was given frame {number} of participant {sender} twice")]
+    Twice {
+        /// Who opened it.
+        receiver: usize,
+        /// Who sent it.
+        sender: usize,
+        /// Which.
+        number: u32,
+    },
+    /// In a quiet meeting somebody hears or sees somebody else not at all.
+    #[error("participant {receiver} gets no {track:?} of participant {sender}")]
+    Silence {
+        /// Who gets nothing.
+        receiver: usize,
+        /// Whose.
+        sender: usize,
+        /// Which track.
+        track: TrackKind,
+    },
+    /// A queue grew past its bound.
+    #[error("{what} holds {length}, more than {bound}")]
+    Unbounded {
+        /// What.
+        what: &'static str,
+        /// How many.
+        length: usize,
+        /// How many it may hold.
+        bound: usize,
+    },
+    /// Something is due again and again without time passing.
+    #[error("{0} wakes without end at one moment")]
+    Spinning(&'static str),
+    /// A session ended that should not have.
+    #[error("the session of participant {who} ended: {reason}")]
+    Ended {
+        /// Whose.
+        who: usize,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A session refused an honest input.
+    #[error("the session of participant {who} refused an input: {error}")]
+    Refused {
+        /// Whose.
+        who: usize,
+        /// Why, in words.
+        error: String,
+    },
+    /// The relay accused an honest client.
+    #[error("the relay refused participant {who}: {why}")]
+    Accused {
+        /// Whom.
+        who: usize,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// What a run counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames opened by somebody.
+    pub opened: u64,
+    /// Epochs entered, once for each member.
+    pub epochs: u64,
+    /// Joins that led to membership.
+    pub admitted: u64,
+}
+
+/// Watches a run.
+#[derive(Default)]
+pub(crate) struct Checker {
+    /// Counts the groups that were made; epochs begin anew in each.
+    group: u32,
+    /// Since when a connection is a member, by the relay's order, and of which group.
+    member_since: BTreeMap<ConnectionId, (Instant, u32)>,
+    /// The first roster seen of each epoch.
+    rosters: BTreeMap<(u32, Epoch), Vec<(LeafIndex, LeafRef)>>,
+    /// The newest frame that each receiving session got of each sending session and track.
+    received: BTreeMap<(Receiving, usize, u32, TrackKind), Received>,
+    pub(crate) totals: Totals,
+}
+
+/// A participant's session.
+type Receiving = (usize, u32);
+
+/// What came of one track of one session.
+#[derive(Default)]
+struct Received {
+    /// The numbers that came; few, for a session is short.
+    numbers: std::collections::BTreeSet<u32>,
+    last: Option<Instant>,
+}
+
+impl Checker {
+    /// The relay let a connection make a group.
+    pub(crate) fn created(&mut self, connection: ConnectionId, now: Instant) {
+        self.group += 1;
+        self.member_since.insert(connection, (now, self.group));
+    }
+
+    /// The relay passed a welcome on: from here on the connection may open frames.
+    pub(crate) fn welcomed(&mut self, connection: ConnectionId, now: Instant) {
+        self.member_since.insert(connection, (now, self.group));
+    }
+
+    /// A member sees this roster.
+    pub(crate) fn roster(
+        &mut self,
+        connection: ConnectionId,
+        epoch: Epoch,
+        members: &[Member],
+    ) -> Result<(), Violation> {
+        let roster: Vec<_> = members.iter().map(|member| (member.leaf, member.reference)).collect();
+        self.totals.epochs += 1;
+        let group = self.member_since.get(&connection).map_or(self.group, |(_, group)| *group);
+        let first = self.rosters.entry((group, epoch)).or_insert_with(|| roster.clone());
+        if *first == roster { Ok(()) } else { Err(Violation::RostersDiffer { epoch }) }
+    }
+
+    /// A session opened a frame.
+    pub(crate) fn opened(
+        &mut self,
+        receiving: Receiving,
+        connection: Option<ConnectionId>,
+        stamp: &Stamp,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let (receiver, sender) = (receiving.0, stamp.who);
+        let since = connection.and_then(|connection| self.member_since.get(&connection));
+        if since.is_none_or(|(since, _)| stamp.sent < *since) {
+            return Err(Violation::OpenedEarlier { receiver, sender });
+        }
+        let track = self.received.entry((receiving, sender, stamp.session, stamp.track)).or_default();
+        track.last = Some(now);
+        if !track.numbers.insert(stamp.number) {
+            return Err(Violation::Twice { receiver, sender, number: stamp.number });
+        }
+        self.totals.opened += 1;
+        Ok(())
+    }
+
+    /// When the last frame of a track came.
+    pub(crate) fn last(&self, receiving: Receiving, sending: (usize, u32), track: TrackKind) -> Option<Instant> {
+        self.received.get(&(receiving, sending.0, sending.1, track)).and_then(|received| received.last)
+    }
+}

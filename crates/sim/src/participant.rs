@@ -1,0 +1,103 @@
+//! One simulated person: a credential, a connection of some quality, and at times a session.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use conclave_e2ee::Member;
+use conclave_identity::Holder;
+use conclave_model::{Epoch, LeafIndex, LeafRef, TrackKind};
+use conclave_relay_core::ConnectionId;
+use conclave_session::{EndReason, Session};
+
+use crate::{
+    media::{PICTURE_INTERVAL, SOUND_INTERVAL, Stamp},
+    network::{Line, Weather, Wire},
+};
+
+/// One person.
+pub(crate) struct Participant {
+    pub(crate) holder: Holder,
+    pub(crate) weather: Weather,
+    /// How many sessions they have had.
+    pub(crate) sessions: u32,
+    /// Whether they want to be in the meeting: whoever is thrown out by an accident comes again.
+    pub(crate) wants_in: bool,
+    /// When they come, where that is set.
+    pub(crate) comes_at: Option<Instant>,
+    pub(crate) presence: Option<Presence>,
+}
+
+/// One session of one person, and its lines.
+pub(crate) struct Presence {
+    pub(crate) session: Session,
+    /// Which of the person's sessions.
+    pub(crate) number: u32,
+    pub(crate) address: SocketAddr,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) leaf: Option<LeafRef>,
+    pub(crate) up: Line,
+    pub(crate) down: Line,
+    pub(crate) to_relay: Wire,
+    pub(crate) from_relay: Wire,
+    /// When the relay's end of the signalling connection closed, the wire is read to its end first.
+    pub(crate) hung_up: bool,
+    pub(crate) wake: Instant,
+    pub(crate) source: Source,
+    pub(crate) me: Option<LeafIndex>,
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) roster: Arc<[Member]>,
+    /// Whether the roster changed since the last wishes.
+    pub(crate) wishes_due: bool,
+    /// Whether media flow.
+    pub(crate) is_path_up: bool,
+    /// When the roster changed last.
+    pub(crate) settled_at: Instant,
+    pub(crate) ended: Option<EndReason>,
+}
+
+impl Presence {
+    /// When something happens here next.
+    pub(crate) fn next_event(&self) -> Instant {
+        let lines = [self.up.next_arrival(), self.down.next_arrival()];
+        let wires = [self.to_relay.next_arrival(), self.from_relay.next_arrival()];
+        let others = lines.into_iter().chain(wires).flatten().min();
+        others.into_iter().fold(self.wake.min(self.source.next()), Instant::min)
+    }
+}
+
+/// Microphone and camera.
+pub(crate) struct Source {
+    next_sound: Instant,
+    next_picture: Instant,
+    sounds: u32,
+    pictures: u32,
+    /// The next picture must be a key frame.
+    pub(crate) key_wanted: bool,
+}
+
+impl Source {
+    pub(crate) fn new(start: Instant) -> Self {
+        Self { next_sound: start, next_picture: start, sounds: 0, pictures: 0, key_wanted: true }
+    }
+
+    fn next(&self) -> Instant {
+        self.next_sound.min(self.next_picture)
+    }
+
+    /// What is due by `now`: a stamp, and whether it is a key frame.
+    pub(crate) fn due(&mut self, who: usize, session: u32, now: Instant) -> Option<(Stamp, bool)> {
+        if self.next_sound <= now {
+            self.next_sound += SOUND_INTERVAL;
+            self.sounds += 1;
+            let track = TrackKind::Microphone;
+            return Some((Stamp { who, session, track, number: self.sounds, sent: now }, true));
+        }
+        if self.next_picture <= now {
+            self.next_picture += PICTURE_INTERVAL;
+            self.pictures += 1;
+            let key = std::mem::take(&mut self.key_wanted);
+            let track = TrackKind::Camera;
+            return Some((Stamp { who, session, track, number: self.pictures, sent: now }, key));
+        }
+        None
+    }
+}

@@ -1,0 +1,260 @@
+//! What happens in a meeting, by its seed.
+
+use std::time::{Duration, Instant};
+
+use conclave_model::TrackKind;
+use conclave_session::{Command, Input};
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    Simulation, Totals, Violation,
+    participant::{Participant, Presence},
+};
+
+/// How long a meeting may take to come to rest after a scene. Nobody admits a newcomer for 20 s at the most, and
+/// they may have to come twice.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long nothing changes where it has come to rest.
+const REST: Duration = Duration::from_millis(400);
+
+/// How long media are watched in a meeting at rest.
+const WATCH: Duration = Duration::from_secs(4);
+
+/// Each sound track is heard within this; ten frames a second are sent.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Each watched camera is seen within this; four pictures a second are sent.
+const SEEN_WITHIN: Duration = Duration::from_millis(3500);
+
+/// What one seed's meeting was like, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many were invited.
+    pub people: usize,
+    /// How many scenes it had.
+    pub scenes: usize,
+    /// What was counted.
+    pub totals: Totals,
+    /// How long it took in the simulation.
+    pub elapsed: Duration,
+    /// The property that did not hold, and in which scene, from 0.
+    pub violation: Option<(usize, Violation)>,
+}
+
+/// Something that happens to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Incident {
+    /// They join, or come back.
+    Join,
+    /// They leave in good order.
+    Leave,
+    /// Their program is gone; the relay notices later.
+    Crash,
+    /// Their program connects anew while the relay still has the old connection.
+    Reconnect,
+    /// No datagram gets through for some time.
+    Blackout,
+    /// Signalling is held up for some time.
+    Stall,
+}
+
+/// Plays the meeting that `seed` stands for. `base` is some instant.
+pub fn run(seed: u64, base: Instant) -> Outcome {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x005e_ed0f_7e57);
+    let (people, scenes) = match seed % 10 {
+        0 => (random.random_range(10..=27), 3),
+        1..=3 => (random.random_range(5..=9), 6),
+        _ => (random.random_range(2..=5), 8),
+    };
+    let outcome = |simulation: Option<&Simulation>, violation| Outcome {
+        people,
+        scenes,
+        totals: simulation.map_or(Totals::default(), Simulation::totals),
+        elapsed: simulation.map_or(Duration::ZERO, Simulation::elapsed),
+        violation,
+    };
+    let mut simulation = match Simulation::new(people, seed, base) {
+        Ok(simulation) => simulation,
+        Err(error) => return outcome(None, Some((0, Violation::NotConverged(error.to_string())))),
+    };
+    for scene in 0..scenes {
+        let played = if scene == 0 { opening(&mut simulation, &mut random) } else { later(&mut simulation, &mut random) };
+        if let Err(violation) = played.and_then(|()| simulation.come_to_rest()) {
+            return outcome(Some(&simulation), Some((scene, violation)));
+        }
+    }
+    outcome(Some(&simulation), None)
+}
+
+/// Most of the invited come, at about the same time.
+fn opening(simulation: &mut Simulation, random: &mut ChaCha8Rng) -> Result<(), Violation> {
+    let mut order: Vec<usize> = (0..simulation.participants.len()).collect();
+    order.shuffle(random);
+    let here = random.random_range(order.len().div_ceil(2)..=order.len());
+    for who in order.into_iter().take(here) {
+        let after = Duration::from_millis(random.random_range(0..2000));
+        simulation.run_for(after / 4)?;
+        simulation.befall(who, Incident::Join, random)?;
+    }
+    Ok(())
+}
+
+/// Some things happen to some people, close together.
+fn later(simulation: &mut Simulation, random: &mut ChaCha8Rng) -> Result<(), Violation> {
+    for _ in 0..random.random_range(1..=4) {
+        let who = random.random_range(0..simulation.participants.len());
+        let incident = if simulation.participants[who].wants_in {
+            match random.random_range(0..10) {
+                0..=2 => Incident::Leave,
+                3..=4 => Incident::Crash,
+                5..=6 => Incident::Reconnect,
+                7 => Incident::Blackout,
+                _ => Incident::Stall,
+            }
+        } else {
+            Incident::Join
+        };
+        simulation.befall(who, incident, random)?;
+        simulation.run_for(Duration::from_millis(random.random_range(0..600)))?;
+    }
+    Ok(())
+}
+
+impl Simulation {
+    fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
+        let until = self.now + time;
+        self.run_until(until)
+    }
+
+    fn befall(&mut self, who: usize, incident: Incident, random: &mut ChaCha8Rng) -> Result<(), Violation> {
+        let now = self.now;
+        let until = now + Duration::from_millis(random.random_range(200..3000));
+        let notice = Duration::from_millis(random.random_range(0..3000));
+        match incident {
+            Incident::Join => {
+                self.participants[who].wants_in = true;
+                self.participants[who].comes_at = Some(now);
+            }
+            Incident::Leave => {
+                self.participants[who].wants_in = false;
+                self.participants[who].comes_at = None;
+                self.input(who, Input::Command(Command::Leave))?;
+            }
+            Incident::Crash => {
+                self.participants[who].wants_in = false;
+                self.participants[who].comes_at = None;
+                self.crash(who, notice);
+            }
+            Incident::Reconnect => {
+                self.crash(who, notice);
+                self.participants[who].comes_at = Some(now);
+            }
+            Incident::Blackout => {
+                if let Some(presence) = &mut self.participants[who].presence {
+                    presence.up.darken(until);
+                    presence.down.darken(until);
+                }
+            }
+            Incident::Stall => {
+                if let Some(presence) = &mut self.participants[who].presence {
+                    presence.to_relay.stall(until);
+                    presence.from_relay.stall(until);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time go on until everybody agrees on who is here, then watches that everybody is heard and seen.
+    fn come_to_rest(&mut self) -> Result<(), Violation> {
+        let deadline = self.now + PATIENCE;
+        while let Some(reason) = self.unrest() {
+            if self.now >= deadline {
+                return Err(Violation::NotConverged(reason));
+            }
+            self.run_for(Duration::from_millis(100))?;
+        }
+        self.run_for(WATCH)?;
+        match self.unrest() {
+            None => self.check_media(),
+            Some(reason) => Err(Violation::NotConverged(format!("it came to rest and then {reason}"))),
+        }
+    }
+
+    /// Why the meeting is not at rest.
+    fn unrest(&self) -> Option<String> {
+        if !self.has_noticed_all() {
+            return Some("the relay has not noticed who is gone".to_owned());
+        }
+        let mut here: Vec<&Presence> = Vec::new();
+        for (who, person) in self.participants.iter().enumerate() {
+            match (&person.presence, person.wants_in) {
+                (None, false) => {}
+                (None, true) => return Some(format!("participant {who} is not there")),
+                (Some(_), false) => return Some(format!("participant {who} is still there")),
+                (Some(presence), true) => {
+                    if let Some(reason) = presence.unrest(self.now) {
+                        return Some(format!("participant {who} {reason}"));
+                    }
+                    here.push(presence);
+                }
+            }
+        }
+        for pair in here.windows(2) {
+            if pair[0].epoch != pair[1].epoch || pair[0].roster != pair[1].roster {
+                return Some(format!("epochs {:?} and {:?} differ", pair[0].epoch, pair[1].epoch));
+            }
+        }
+        let mut expected: Vec<_> = here.iter().filter_map(|presence| presence.leaf).collect();
+        let roster = here.first().map(|presence| presence.roster.clone()).unwrap_or_default();
+        let mut found: Vec<_> = roster.iter().map(|member| member.reference).collect();
+        expected.sort();
+        found.sort();
+        if expected != found {
+            return Some(format!("{} are here and {} are in the group", expected.len(), found.len()));
+        }
+        let connected = self.relay_peers();
+        (connected != here.len()).then(|| format!("the relay has {connected} connections for {}", here.len()))
+    }
+
+    /// Everybody hears everybody and sees whom they watch.
+    fn check_media(&self) -> Result<(), Violation> {
+        let present = |(who, person): (usize, &'_ Participant)| person.presence.as_ref().map(|_| who);
+        let here: Vec<usize> = self.participants.iter().enumerate().filter_map(present).collect();
+        for receiver in &here {
+            let Some(to) = &self.participants[*receiver].presence else { continue };
+            let watched: Vec<_> = to.watched().collect();
+            for sender in here.iter().filter(|sender| *sender != receiver) {
+                let Some(from) = &self.participants[*sender].presence else { continue };
+                let seen = from.me.is_some_and(|leaf| watched.contains(&leaf));
+                let wanted = [(TrackKind::Microphone, HEARD_WITHIN, true), (TrackKind::Camera, SEEN_WITHIN, seen)];
+                for (track, within, _) in wanted.into_iter().filter(|(_, _, wanted)| *wanted) {
+                    let last = self.checker.last((*receiver, to.number), (*sender, from.number), track);
+                    if last.is_none_or(|last| self.now.duration_since(last) > within) {
+                        return Err(Violation::Silence { receiver: *receiver, sender: *sender, track });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Presence {
+    /// Why this session is not at rest.
+    fn unrest(&self, now: Instant) -> Option<&'static str> {
+        if self.me.is_none() {
+            Some("is no member yet")
+        } else if self.ended.is_some() || self.hung_up {
+            Some("is about to go")
+        } else if !self.is_path_up {
+            Some("has no media path")
+        } else if now.duration_since(self.settled_at) < REST {
+            Some("has only just changed epochs")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! The world: participants, lines, a relay, and a clock that jumps.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use conclave_identity::{
+    Invitation,
+    issue::{IssueError, Rehearsal, RehearsalSpec},
+};
+use conclave_model::{
+    LeafIndex, TrackKind,
+    wire::signal::{self, FromRelay, Hello, Refusal, ToRelay, decode_from_relay, decode_to_relay},
+};
+use conclave_relay_core::{Admitted, ConnectionId, Output as RelayOutput, Relay, RelayConfig};
+use conclave_session::{
+    Command, EndReason, Event, Input, MemberState, MemberWish, Output, RemoteFrame, Session, SessionConfig,
+    SessionError, SourceState,
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    checker::{Checker, Totals, Violation},
+    media::Stamp,
+    network::{Datagram, MAX_UNDER_WAY, Weather, Wire},
+    participant::{Participant, Presence, Source},
+};
+
+/// The wall clock when the simulation begins, in seconds since 1970-01-01 UTC.
+const WALL: u64 = 1_800_000_000;
+
+/// The most that a machine may ask for at once.
+const MAX_OUTPUTS: usize = 20_000;
+
+/// The most signalling messages under way in one direction.
+const MAX_SIGNALS: usize = 2000;
+
+/// The most rounds at one moment: a machine that is always due has gone wrong.
+const MAX_ROUNDS: u32 = 2000;
+
+/// How many others each participant watches.
+const WATCHED: usize = 6;
+
+/// How high the watched pictures are, in pixels.
+const HEIGHT: u16 = 180;
+
+/// Where the relay is.
+const RELAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 7443);
+
+/// A meeting of simulated participants on simulated lines.
+pub struct Simulation {
+    pub(crate) random: ChaCha8Rng,
+    /// Where time begins.
+    base: Instant,
+    pub(crate) now: Instant,
+    invitation: Invitation,
+    pub(crate) participants: Vec<Participant>,
+    relay: Relay,
+    relay_wake: Instant,
+    /// Whose connections are, as the relay has them.
+    connections: BTreeMap<ConnectionId, usize>,
+    /// When the relay notices which connections that nobody serves any more.
+    lost: Vec<(Instant, ConnectionId)>,
+    pub(crate) checker: Checker,
+    /// Events at the present moment.
+    rounds: u32,
+}
+
+impl Simulation {
+    /// A meeting to which `people` are invited, all of them away. `base` is some instant; time goes on from there.
+    ///
+    /// # Errors
+    /// [`IssueError`] where no credentials can be made.
+    pub fn new(people: usize, seed: u64, base: Instant) -> Result<Self, IssueError> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL))?;
+        let participants = rehearsal.holders.into_iter().map(|holder| Participant {
+            holder,
+            weather: Weather::any(&mut random),
+            sessions: 0,
+            wants_in: false,
+            comes_at: None,
+            presence: None,
+        });
+        let participants = participants.collect();
+        let config = RelayConfig { addresses: vec![RELAY], max_peers: 300, max_peers_per_meeting: 256 };
+        Ok(Self {
+            random,
+            base,
+            now: base,
+            invitation: rehearsal.invitation,
+            participants,
+            relay: Relay::new(config, base),
+            relay_wake: base,
+            connections: BTreeMap::new(),
+            lost: Vec::new(),
+            checker: Checker::default(),
+            rounds: 0,
+        })
+    }
+
+    /// What was counted.
+    pub fn totals(&self) -> Totals {
+        self.checker.totals
+    }
+
+    /// How much time has gone by in the simulation.
+    pub fn elapsed(&self) -> Duration {
+        self.now.duration_since(self.base)
+    }
+
+    /// Lets time go on until `until`.
+    ///
+    /// # Errors
+    /// The first [`Violation`].
+    pub fn run_until(&mut self, until: Instant) -> Result<(), Violation> {
+        loop {
+            let next = self.next_event();
+            if next > until {
+                self.now = self.now.max(until);
+                return Ok(());
+            }
+            if next > self.now {
+                self.now = next;
+                self.rounds = 0;
+            }
+            self.rounds += 1;
+            if self.rounds > MAX_ROUNDS {
+                let relay = self.relay_wake <= self.now;
+                return Err(Violation::Spinning(if relay { "the relay" } else { "a session" }));
+            }
+            self.step()?;
+        }
+    }
+
+    fn next_event(&self) -> Instant {
+        let people = self.participants.iter();
+        let events = people.flat_map(|person| [person.comes_at, person.presence.as_ref().map(Presence::next_event)]);
+        let lost = self.lost.iter().map(|(at, _)| *at);
+        events.flatten().chain(lost).fold(self.relay_wake, Instant::min)
+    }
+
+    /// Everything that happens at this moment, once.
+    fn step(&mut self) -> Result<(), Violation> {
+        let now = self.now;
+        while let Some(at) = self.lost.iter().position(|(at, _)| *at <= now) {
+            let (_, connection) = self.lost.swap_remove(at);
+            self.close(connection)?;
+        }
+        for who in 0..self.participants.len() {
+            if self.participants[who].comes_at.is_some_and(|at| at <= now) {
+                self.participants[who].comes_at = None;
+                self.enter(who)?;
+            }
+            self.serve_lines(who)?;
+            self.serve_session(who)?;
+            self.tidy(who)?;
+        }
+        if self.relay_wake <= now {
+            self.relay.handle_timeout(now);
+            self.drain_relay()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a session.
+    fn enter(&mut self, who: usize) -> Result<(), Violation> {
+        let now = self.now;
+        let wall = WALL + self.elapsed().as_secs();
+        let invitation = self.invitation.clone();
+        let person = &mut self.participants[who];
+        person.sessions += 1;
+        let host = u8::try_from(who + 1).unwrap_or(u8::MAX);
+        let port = 40_000 + u16::try_from(person.sessions % 20_000).unwrap_or(0);
+        let address = SocketAddr::from(([10, 0, 0, host], port));
+        let config = SessionConfig { holder: person.holder.clone(), invitation, wall };
+        let session = Session::new(config, address, now)
+            .map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+        person.presence = Some(Presence {
+            session,
+            number: person.sessions,
+            address,
+            connection: None,
+            leaf: None,
+            up: person.weather.line(&mut self.random),
+            down: person.weather.line(&mut self.random),
+            to_relay: Wire::default(),
+            from_relay: Wire::default(),
+            hung_up: false,
+            wake: now,
+            source: Source::new(now),
+            me: None,
+            epoch: None,
+            roster: Arc::new([]),
+            settled_at: now,
+            wishes_due: false,
+            is_path_up: false,
+            ended: None,
+        });
+        self.drain_session(who)?;
+        let on = MemberState { microphone: SourceState::On, camera: SourceState::On };
+        self.input(who, Input::Command(Command::Announce(on)))
+    }
+
+    /// Lets a session take in something.
+    pub(crate) fn input(&mut self, who: usize, input: Input<'_>) -> Result<(), Violation> {
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        if presence.ended.is_some() {
+            return Ok(());
+        }
+        let is_frame = matches!(input, Input::LocalFrame(..));
+        let result = presence.session.handle_input(input, self.now);
+        self.drain_session(who)?;
+        match result {
+            // What a network does to datagrams, and what was under way to somebody who joined later, is nobody's fault.
+            Err(error) if is_frame && !matches!(error, SessionError::Path(_)) => {
+                Err(Violation::Refused { who, error: error.to_string() })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Moves what has arrived on somebody's lines.
+    fn serve_lines(&mut self, who: usize) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        let up = presence.up.arrived(now);
+        let down = presence.down.arrived(now);
+        let connection = presence.connection;
+        for datagram in up {
+            self.relay.handle_datagram(datagram.from, datagram.to, &datagram.bytes, now);
+            self.drain_relay()?;
+        }
+        for Datagram { from, to, bytes } in down {
+            self.input(who, Input::Datagram { from, to, bytes: &bytes })?;
+        }
+        while let Some(message) = self.arrived_at_relay(who) {
+            let message = decode_to_relay(&message)
+                .map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+            self.relay_hears(who, connection, message)?;
+        }
+        while let Some(message) = self.arrived_from_relay(who) {
+            let message = decode_from_relay(&message)
+                .map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+            self.input(who, Input::Signal(message))?;
+        }
+        Ok(())
+    }
+
+    fn arrived_at_relay(&mut self, who: usize) -> Option<Vec<u8>> {
+        self.participants[who].presence.as_mut()?.to_relay.arrived(self.now)
+    }
+
+    fn arrived_from_relay(&mut self, who: usize) -> Option<Vec<u8>> {
+        self.participants[who].presence.as_mut()?.from_relay.arrived(self.now)
+    }
+
+    fn relay_hears(
+        &mut self,
+        who: usize,
+        connection: Option<ConnectionId>,
+        message: ToRelay,
+    ) -> Result<(), Violation> {
+        let now = self.now;
+        match (connection, message) {
+            (None, ToRelay::Hello(hello)) => self.admit(who, hello)?,
+            (Some(connection), message) => self.relay.handle_signal(connection, message, now),
+            (None, _) => return Ok(()),
+        }
+        self.drain_relay()
+    }
+
+    /// What the relay's program does with a first message, after TLS and the invitation's signature.
+    fn admit(&mut self, who: usize, hello: Hello) -> Result<(), Violation> {
+        let person = &mut self.participants[who];
+        let leaf = hello.leaf;
+        let fingerprint = person.holder.person().fingerprint;
+        let until = self.base + Duration::from_secs(24 * 3600);
+        match self.relay.open(Admitted { fingerprint, hello, until }, self.now) {
+            Ok(connection) => {
+                self.connections.insert(connection, who);
+                if let Some(presence) = &mut person.presence {
+                    presence.connection = Some(connection);
+                    presence.leaf = Some(leaf);
+                }
+                Ok(())
+            }
+            Err(why) => Err(Violation::Accused { who, why: why.to_string() }),
+        }
+    }
+
+    /// Lets a session do what is due: its timers, its microphone and camera.
+    fn serve_session(&mut self, who: usize) -> Result<(), Violation> {
+        let now = self.now;
+        while let Some((stamp, key)) = self.due_frame(who) {
+            self.checker.totals.sent += 1;
+            self.input(who, Input::LocalFrame(stamp.track, stamp.to_frame(key, self.base)))?;
+        }
+        if self.participants[who].presence.as_ref().is_some_and(|presence| presence.wake <= now) {
+            self.input(who, Input::Timeout)?;
+        }
+        Ok(())
+    }
+
+    fn due_frame(&mut self, who: usize) -> Option<(Stamp, bool)> {
+        let presence = self.participants[who].presence.as_mut()?;
+        presence.source.due(who, presence.number, self.now)
+    }
+
+    /// Takes out what a session asks for.
+    fn drain_session(&mut self, who: usize) -> Result<(), Violation> {
+        for _ in 0..MAX_OUTPUTS {
+            let latency = self.participants[who].weather.latency;
+            let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+            match presence.session.poll_output() {
+                Output::Wake(at) => {
+                    presence.wake = if presence.ended.is_some() { at.max(self.now + Duration::from_secs(1)) } else { at };
+                    return Ok(());
+                }
+                Output::Signal(message) => {
+                    presence.to_relay.send(signal::encode(&message).to_vec(), latency, self.now);
+                    bound("signalling to the relay", presence.to_relay.under_way(), MAX_SIGNALS)?;
+                }
+                Output::Transmit(sent) => {
+                    let datagram = Datagram { from: presence.address, to: sent.to, bytes: sent.bytes };
+                    presence.up.send(datagram, self.now);
+                    bound("a line to the relay", presence.up.under_way(), MAX_UNDER_WAY)?;
+                }
+                Output::RemoteFrame(frame) => self.on_frame(who, &frame)?,
+                Output::Event(event) => self.on_event(who, event)?,
+            }
+        }
+        Err(Violation::Unbounded { what: "a session's output", length: MAX_OUTPUTS, bound: MAX_OUTPUTS })
+    }
+
+    fn on_frame(&mut self, receiver: usize, frame: &RemoteFrame) -> Result<(), Violation> {
+        let stamp = Stamp::read(&frame.frame, self.base).filter(|stamp| stamp.track == frame.track);
+        let stamp = stamp.ok_or(Violation::Altered { receiver })?;
+        let Some(presence) = &self.participants[receiver].presence else { return Ok(()) };
+        let sender = &self.participants[stamp.who];
+        let seat = presence.roster.iter().find(|member| member.leaf == frame.from);
+        let same_person = seat.is_some_and(|member| member.person.fingerprint == sender.holder.person().fingerprint);
+        // The leaf is of that very session, where that one is still there to be asked.
+        let session = sender.presence.as_ref().filter(|presence| presence.number == stamp.session);
+        let same_leaf = match (session, seat) {
+            (Some(session), Some(member)) => session.leaf == Some(member.reference),
+            (None, Some(_)) | (_, None) => true,
+        };
+        if !same_person || !same_leaf {
+            return Err(Violation::WrongSender { receiver, sender: stamp.who, leaf: frame.from });
+        }
+        self.checker.opened((receiver, presence.number), presence.connection, &stamp, self.now)
+    }
+
+    fn on_event(&mut self, who: usize, event: Event) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        match event {
+            Event::Admitted { me } => {
+                presence.me = Some(me);
+                self.checker.totals.admitted += 1;
+            }
+            Event::EpochChanged(epoch) => {
+                presence.epoch = Some(epoch);
+                presence.settled_at = now;
+            }
+            Event::Roster(members) => {
+                presence.roster = members.clone();
+                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
+                    self.checker.roster(connection, epoch, &members)?;
+                }
+                presence.wishes_due = true;
+            }
+            Event::KeyFrameWanted { track, .. } => presence.source.key_wanted |= track.is_video(),
+            Event::PathUp => presence.is_path_up = true,
+            Event::PathDown => presence.is_path_up = false,
+            Event::Ended(reason) => return self.on_ended(who, &reason),
+            Event::NewcomerRefused { error, .. } => {
+                return Err(Violation::Refused { who, error: error.to_string() });
+            }
+            Event::MemberState { .. } | Event::Budget(_) | Event::Quality(_) | Event::Undecryptable { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn on_ended(&mut self, who: usize, reason: &EndReason) -> Result<(), Violation> {
+        let again = self.now + Duration::from_millis(self.random.random_range(200..1500));
+        let person = &mut self.participants[who];
+        if let Some(presence) = &mut person.presence {
+            presence.ended = Some(reason.clone());
+        }
+        match reason {
+            EndReason::Left => Ok(()),
+            // Accidents: the app connects again.
+            EndReason::NotAdmitted | EndReason::Refused(Refusal::Replaced) | EndReason::Removed => {
+                person.comes_at = person.wants_in.then_some(again);
+                Ok(())
+            }
+            EndReason::Refused(why) => Err(Violation::Accused { who, why: why.to_string() }),
+            EndReason::Join(_)
+            | EndReason::Commit(_)
+            | EndReason::OutOfStep { .. }
+            | EndReason::Create(_)
+            | EndReason::Path(_) => {
+                let reason = format!("{reason}: {reason:?}");
+                Err(Violation::Ended { who, reason })
+            }
+        }
+    }
+
+    /// Takes out what the relay asks for.
+    fn drain_relay(&mut self) -> Result<(), Violation> {
+        bound("the relay's connections", self.relay.peers(), 2 * self.participants.len())?;
+        for _ in 0..MAX_OUTPUTS {
+            match self.relay.poll_output() {
+                RelayOutput::Wake(at) => {
+                    self.relay_wake = at;
+                    return Ok(());
+                }
+                RelayOutput::Signal(connection, message) => self.relay_says(connection, &message)?,
+                RelayOutput::Transmit(sent) => {
+                    let owner = self.participants.iter_mut().filter_map(|person| person.presence.as_mut());
+                    if let Some(presence) = owner.into_iter().find(|presence| presence.address == sent.to) {
+                        presence.down.send(Datagram { from: sent.from, to: sent.to, bytes: sent.bytes }, self.now);
+                        bound("a line from the relay", presence.down.under_way(), MAX_UNDER_WAY)?;
+                    }
+                }
+                RelayOutput::Disconnect(connection) => {
+                    self.connections.remove(&connection);
+                    if let Some(presence) = self.presence_of(connection) {
+                        presence.hung_up = true;
+                    }
+                }
+            }
+        }
+        Err(Violation::Unbounded { what: "the relay's output", length: MAX_OUTPUTS, bound: MAX_OUTPUTS })
+    }
+
+    fn relay_says(&mut self, connection: ConnectionId, message: &FromRelay) -> Result<(), Violation> {
+        let now = self.now;
+        if let FromRelay::Joined(joined) = message
+            && joined.create
+        {
+            self.checker.created(connection, now);
+        }
+        if matches!(message, FromRelay::Welcome { .. }) {
+            self.checker.welcomed(connection, now);
+        }
+        // During `open` the relay speaks to a connection that is only just being noted.
+        let latency = self.connections.get(&connection).map(|who| self.participants[*who].weather.latency);
+        let Some(presence) = self.presence_of(connection) else { return Ok(()) };
+        presence.from_relay.send(signal::encode(message).to_vec(), latency.unwrap_or_default(), now);
+        bound("signalling from the relay", presence.from_relay.under_way(), MAX_SIGNALS)
+    }
+
+    fn presence_of(&mut self, connection: ConnectionId) -> Option<&mut Presence> {
+        let people = self.participants.iter_mut();
+        people.filter_map(|person| person.presence.as_mut()).find(|presence| presence.connection == Some(connection))
+    }
+
+    /// Wishes for pictures after a change, and clears away what is over.
+    fn tidy(&mut self, who: usize) -> Result<(), Violation> {
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        if std::mem::take(&mut presence.wishes_due) {
+            let wishes = presence.watched().map(|leaf| MemberWish { leaf, track: TrackKind::Camera, height: HEIGHT });
+            let wishes = wishes.collect();
+            self.input(who, Input::Command(Command::Wishes(wishes)))?;
+        }
+        let Some(presence) = &self.participants[who].presence else { return Ok(()) };
+        let all_said = presence.to_relay.under_way() == 0;
+        let all_heard = presence.from_relay.under_way() == 0;
+        if presence.ended.is_some() && all_said {
+            let connection = presence.connection;
+            self.participants[who].presence = None;
+            return connection.map_or(Ok(()), |connection| self.close(connection));
+        }
+        if presence.hung_up && all_heard && presence.ended.is_none() {
+            // The connection ended without a word: the app connects again.
+            let again = self.now + Duration::from_millis(self.random.random_range(200..1500));
+            let person = &mut self.participants[who];
+            person.presence = None;
+            person.comes_at = person.wants_in.then_some(again);
+        }
+        Ok(())
+    }
+
+    /// The relay notices that a connection is gone.
+    fn close(&mut self, connection: ConnectionId) -> Result<(), Violation> {
+        if self.connections.remove(&connection).is_some() {
+            self.relay.close(connection, self.now);
+        }
+        self.drain_relay()
+    }
+
+    /// Somebody's program or machine is gone, without a word; the relay notices after `notice`.
+    pub(crate) fn crash(&mut self, who: usize, notice: Duration) {
+        if let Some(presence) = self.participants[who].presence.take()
+            && let Some(connection) = presence.connection
+        {
+            self.lost.push((self.now + notice, connection));
+        }
+    }
+
+    /// Whether the relay has noticed every connection that is gone.
+    pub(crate) fn has_noticed_all(&self) -> bool {
+        self.lost.is_empty()
+    }
+
+    /// How many connections the relay has.
+    pub(crate) fn relay_peers(&self) -> usize {
+        self.relay.peers()
+    }
+}
+
+impl Presence {
+    /// Whose pictures are watched: the next few in the tree, so that everybody is watched by somebody.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = LeafIndex> {
+        let me = self.roster.iter().position(|member| Some(member.leaf) == self.me).unwrap_or(0);
+        let others = self.roster.iter().cycle().skip(me + 1).take(self.roster.len().saturating_sub(1));
+        others.take(WATCHED).map(|member| member.leaf).collect::<Vec<_>>().into_iter()
+    }
+}
+
+fn bound(what: &'static str, length: usize, bound: usize) -> Result<(), Violation> {
+    if length > bound { Err(Violation::Unbounded { what, length, bound }) } else { Ok(()) }
+}
