@@ -43,6 +43,8 @@ fn tests(seeds: u32) -> Result<()> {
     if !root().join("Cargo.lock").exists() {
         bail!("Cargo.lock is missing: the tests are to run with the versions it names");
     }
+    // Tests of whole processes start these.
+    cargo_with(["build", "--workspace", "--locked", "--bins", "--quiet"], &[])?;
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     if succeeds(&cargo, &["nextest", "--version"]) {
         cargo_with(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &environment)?;
