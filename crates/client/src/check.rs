@@ -255,10 +255,8 @@ fn test_relay(holder: &Holder, invitation: &Invitation) -> RelayTest {
 fn connect(holder: &Holder, invitation: &Invitation) -> Result<String, String> {
     let address = &invitation.content().relay;
     let tls = tls_config(holder, invitation).map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let link: Result<_, ConnectError> = runtime.block_on(dial(address, tls));
     runtime.shutdown_background();
     link.map(|link| link.local.to_string()).map_err(|error| error.to_string())

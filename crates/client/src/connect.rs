@@ -145,8 +145,8 @@ pub(crate) async fn dial(address: &RelayAddress, tls: Arc<ClientConfig>) -> Resu
     // Small signalling messages must not wait for each other. A socket without the option is only slower.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().map_err(|error| ConnectError::Broken(error.kind()))?.ip();
-    let name = ServerName::try_from(address.host.clone())
-        .map_err(|_| ConnectError::Resolve { host: address.host.clone() })?;
+    let name =
+        ServerName::try_from(address.host.clone()).map_err(|_| ConnectError::Resolve { host: address.host.clone() })?;
     let stream = timeout(STEP, TlsConnector::from(tls).connect(name, stream))
         .await
         .map_err(|_| too_long(Step::Handshake))?

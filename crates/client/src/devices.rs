@@ -340,10 +340,7 @@ mod tests {
             }),
         );
         assert_eq!(next(&news), DeviceState::Open("old".into()));
-        thread.open(
-            DeviceKind::Microphone,
-            Box::new(|_| Ok(Opened { stream: Box::new(()), name: "new".into() })),
-        );
+        thread.open(DeviceKind::Microphone, Box::new(|_| Ok(Opened { stream: Box::new(()), name: "new".into() })));
         assert_eq!(next(&news), DeviceState::Open("new".into()));
         old.recv().unwrap().tell(gone());
         assert!(news.recv_timeout(Duration::from_millis(100)).is_err());
@@ -362,8 +359,7 @@ mod tests {
         let (thread, news) = thread();
         let closed = Arc::<AtomicUsize>::default();
         let stream = Arc::clone(&closed);
-        let opener =
-            move |_| Ok(Opened { stream: Box::new(Stream(Arc::clone(&stream))), name: "camera".to_owned() });
+        let opener = move |_| Ok(Opened { stream: Box::new(Stream(Arc::clone(&stream))), name: "camera".to_owned() });
         thread.open(DeviceKind::Camera, Box::new(opener));
         assert_eq!(next(&news), DeviceState::Open("camera".into()));
         drop(thread);

@@ -33,8 +33,8 @@ use backoff::Backoff;
 use local::{FromMedia, Local};
 use meeting::Meeting;
 use members::Members;
-pub(crate) use view::first_snapshot;
 use view::View;
+pub(crate) use view::first_snapshot;
 
 /// How many finished frames and news of devices may wait for the engine.
 const FROM_MEDIA: usize = 64;
@@ -374,9 +374,7 @@ impl Engine {
         match refusal {
             Refusal::TooEarly => Outcome::TooEarly,
             Refusal::Over => Outcome::Ended(EndReason::Over),
-            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved => {
-                Outcome::Retry(RetryReason::Refused(refusal))
-            }
+            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved => Outcome::Retry(RetryReason::Refused(refusal)),
             Refusal::Version | Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Replaced => {
                 Outcome::Ended(EndReason::Refused(refusal))
             }
@@ -440,5 +438,6 @@ fn dropped(before: DroppedReport, session: &Counters) -> DroppedReport {
             + session.frames_unknown_epoch
             + session.frames_forged
             + session.frames_malformed,
+        unsent: before.unsent,
     }
 }

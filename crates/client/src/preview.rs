@@ -224,7 +224,9 @@ mod tests {
             CameraChoice::Test(TestPerson::default()),
             MicrophoneChoice::Test { seed: 1, turns: Turns::ALWAYS },
             VideoQuality::default(),
-            Arc::new(move || drop(woken.try_send(()))),
+            Arc::new(move || {
+                let _ = woken.try_send(());
+            }),
         )
         .unwrap();
         let mut loudest: f32 = 0.0;

@@ -129,6 +129,8 @@ pub struct DroppedReport {
     pub replays: u64,
     /// Frames that did not open.
     pub undecryptable: u64,
+    /// Own datagrams that the system did not take.
+    pub unsent: u64,
 }
 
 impl Report {
@@ -155,6 +157,7 @@ impl Report {
             all.dropped.packets += report.dropped.packets;
             all.dropped.replays += report.dropped.replays;
             all.dropped.undecryptable += report.dropped.undecryptable;
+            all.dropped.unsent += report.dropped.unsent;
         }
         for pair in &mut all.pairs {
             let sender = all.sent.iter().find(|sent| sent.from == pair.from);
@@ -167,11 +170,7 @@ impl Report {
 impl ProcessReport {
     /// From what the process used and how long the client ran.
     pub fn new(used: ProcessUse, wall: std::time::Duration) -> Self {
-        Self {
-            cpu_s: used.cpu.as_secs_f64(),
-            wall_s: wall.as_secs_f64(),
-            rss_peak_mb: used.resident_peak as f64 / 1e6,
-        }
+        Self { cpu_s: used.cpu.as_secs_f64(), wall_s: wall.as_secs_f64(), rss_peak_mb: used.resident_peak as f64 / 1e6 }
     }
 }
 
@@ -201,7 +200,8 @@ mod tests {
     #[test]
     fn scripts_find_the_keys_that_they_rely_on() {
         let json = serde_json::to_value(of("Anna", "Bo")).unwrap();
-        for key in ["/participants/0", "/process/cpu_s", "/process/wall_s", "/process/rss_peak_mb", "/suite", "/epoch"] {
+        for key in ["/participants/0", "/process/cpu_s", "/process/wall_s", "/process/rss_peak_mb", "/suite", "/epoch"]
+        {
             assert!(json.pointer(key).is_some(), "{key}");
         }
         let pair = "from to video_fps video_frames_decoded video_freezes audio_played_ms audio_concealed_ms \

@@ -100,10 +100,9 @@ impl Meeting<'_> {
             SessionEnd::Join(error @ (JoinError::Member { .. } | JoinError::OtherGroup | JoinError::TooLarge)) => {
                 self.engine.on_untrustworthy(error.to_string())
             }
-            SessionEnd::Commit(error @ CommitError::Rejected { .. }) => {
-                self.engine.on_untrustworthy(error.to_string())
-            }
-            SessionEnd::Join(_) | SessionEnd::Commit(_) | SessionEnd::OutOfStep { .. } | SessionEnd::Crypto(_) => {
+            SessionEnd::Commit(error @ CommitError::Rejected { .. }) => self.engine.on_untrustworthy(error.to_string()),
+            SessionEnd::Create(error) => Outcome::Ended(EndReason::Failed(error.to_string())),
+            SessionEnd::Join(_) | SessionEnd::Commit(_) | SessionEnd::OutOfStep { .. } => {
                 Outcome::Retry(RetryReason::OutOfStep)
             }
             SessionEnd::Path(_) => Outcome::Retry(RetryReason::MediaPath),

@@ -267,13 +267,13 @@ impl Local {
     }
 
     fn open_microphone(&mut self) {
-        match self.microphone.input() {
-            Some(mut input) if self.choices.1 != MicrophoneChoice::Off => {
-                let opener = microphone_opener(self.choices.1.clone(), move |time, samples| input.push(time, samples));
-                self.devices.open(DeviceKind::Microphone, opener);
-            }
-            Some(_) | None => self.devices.close(DeviceKind::Microphone),
+        if self.choices.1 == MicrophoneChoice::Off {
+            self.devices.close(DeviceKind::Microphone);
+            return;
         }
+        let input = self.microphone.input();
+        let opener = microphone_opener(self.choices.1.clone(), move |time, samples| input.push(time, samples));
+        self.devices.open(DeviceKind::Microphone, opener);
     }
 }
 

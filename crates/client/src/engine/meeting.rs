@@ -60,7 +60,8 @@ impl<'e> Meeting<'e> {
         self.engine.publish();
         loop {
             if let Some(outcome) = self.outcome.take() {
-                self.engine.tally.session = self.session.counters();
+                self.engine.tally.session = self.session.counters().clone();
+                self.engine.tally.dropped.unsent += self.socket.unsent();
                 self.signals.close().await;
                 return outcome;
             }
@@ -151,7 +152,7 @@ impl<'e> Meeting<'e> {
         if self.path_due.is_some_and(|due| now >= due) {
             self.outcome.get_or_insert(Outcome::Retry(RetryReason::MediaPath));
         }
-        self.engine.tally.session = self.session.counters();
+        self.engine.tally.session = self.session.counters().clone();
         self.engine.tick();
     }
 

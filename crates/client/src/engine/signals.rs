@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use conclave_model::wire::signal::{self, FromRelay, ToRelay};
-use futures_util::{SinkExt, StreamExt, stream::{SplitSink, SplitStream}};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};

@@ -52,8 +52,8 @@ impl MediaSocket {
         socket.bind(&address.into()).map_err(failed)?;
         let socket = UdpSocket::from_std(socket.into()).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
-        let bad =
-            impair.map(|how| Box::new(BadLines { out: Line::new(how, 0x6f75_7400), into: Line::new(how, 0x696e_0000) }));
+        let bad = impair
+            .map(|how| Box::new(BadLines { out: Line::new(how, 0x6f75_7400), into: Line::new(how, 0x696e_0000) }));
         Ok(Self { socket, local, buffer: vec![0; DATAGRAM], bad, unsent: 0 })
     }
 

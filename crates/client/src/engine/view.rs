@@ -6,12 +6,8 @@ use conclave_model::Epoch;
 
 use super::{local::Local, members::Members};
 use crate::{
-    Config, EndReason, LocalSource, Notice, Phase, RetryReason, Snapshot, SpeakerState,
-    client::Shared,
-    connect::relay_name,
-    notice::NoticeSender,
-    report::Report,
-    snapshot::Quality,
+    Config, EndReason, LocalSource, Notice, Phase, RetryReason, Snapshot, SpeakerState, client::Shared,
+    connect::relay_name, notice::NoticeSender, report::Report, snapshot::Quality,
 };
 
 /// The engine's side of snapshot, notices and report.

@@ -213,8 +213,7 @@ impl<S: FnMut(CameraOutput)> Worker<S> {
         settings: VideoSettings,
         key_wanted: bool,
     ) -> Result<Option<EncodedFrame>, CodecError> {
-        let (width, height) =
-            encoded_size((picture.width(), picture.height()), (settings.width, settings.height));
+        let (width, height) = encoded_size((picture.width(), picture.height()), (settings.width, settings.height));
         let picture = if (picture.width(), picture.height()) == (width, height) {
             picture
         } else {
@@ -229,8 +228,7 @@ impl<S: FnMut(CameraOutput)> Worker<S> {
 
     /// The encoder with the bitrate set, a new one where anything else has changed.
     fn encoder_for(&mut self, settings: VideoSettings) -> Result<&mut Av1Encoder, CodecError> {
-        let fits =
-            |made: &VideoSettings| VideoSettings { bitrate: settings.bitrate, ..*made } == settings;
+        let fits = |made: &VideoSettings| VideoSettings { bitrate: settings.bitrate, ..*made } == settings;
         let (mut encoder, made) = match self.encoder.take() {
             Some((encoder, made)) if fits(&made) => (encoder, made),
             Some(_) | None => (Av1Encoder::new(settings)?, settings),
