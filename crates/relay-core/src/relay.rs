@@ -235,7 +235,9 @@ impl Relay {
     fn check_room(&self, meeting: MeetingId, replaced: Option<ConnectionId>) -> Result<(), Refusal> {
         let leaving = usize::from(replaced.is_some());
         let here = self.meetings.get(&meeting).map_or(0, Meeting::len) - leaving;
-        if self.peers.len() - leaving >= self.config.max_peers || here >= self.config.max_peers_per_meeting.min(MAX_LIST) {
+        if self.peers.len() - leaving >= self.config.max_peers
+            || here >= self.config.max_peers_per_meeting.min(MAX_LIST)
+        {
             return Err(Refusal::Full);
         }
         Ok(())

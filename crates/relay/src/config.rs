@@ -191,8 +191,8 @@ impl Config {
     /// # Errors
     /// A [`ConfigError`] with file, line, key and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { file: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { file: path.to_owned(), source })?;
         Self::parse(path, &text)
     }
 
@@ -202,7 +202,8 @@ impl Config {
         let listen = file.text("listen")?.map(|entry| entry.parse(address)).transpose()?;
         let media = file.text("media")?.map(|entry| entry.parse(address)).transpose()?;
         let public = file.texts("public")?.iter().map(parse_public).collect::<Result<_, _>>()?;
-        let certificate = file.need("certificate", "the path of a PEM file with the relay's certificate and its CAs")?;
+        let certificate =
+            file.need("certificate", "the path of a PEM file with the relay's certificate and its CAs")?;
         let key = file.need("key", "the path of a PEM file with the relay's private key")?;
         let trust = file.need("trust", "the path of a PEM file with the trusted root certificates")?;
         let levels = "\"unclassified\", \"restricted\", \"confidential\", \"secret\" or \"top-secret\"";
@@ -226,12 +227,7 @@ impl Config {
             max_participants: max_participants.unwrap_or(PARTICIPANTS),
             max_participants_per_meeting: per_meeting.unwrap_or(PARTICIPANTS_PER_MEETING),
             log,
-            source: Source {
-                file: path.to_owned(),
-                certificate: certificate.line,
-                key: key.line,
-                trust: trust.line,
-            },
+            source: Source { file: path.to_owned(), certificate: certificate.line, key: key.line, trust: trust.line },
         })
     }
 

@@ -33,11 +33,7 @@ const REPORT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A connection passed the relay's checks.
-    Open {
-        admitted: Box<Admitted>,
-        outbox: Outbox,
-        reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
-    },
+    Open { admitted: Box<Admitted>, outbox: Outbox, reply: oneshot::Sender<Result<ConnectionId, Refusal>> },
     /// A client said something.
     Signal(ConnectionId, ToRelay),
     /// A client sent what is no message, or too much.

@@ -61,7 +61,10 @@ fn load(path: &std::path::Path) -> Result<(Config, Parts)> {
 
 fn serve(path: &std::path::Path) -> Result<()> {
     let (config, parts) = load(path)?;
-    let filter = tracing_subscriber::EnvFilter::new(format!("warn,conclave={0},conclave_relay={0},conclave_relay_core={0}", config.log));
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "warn,conclave={0},conclave_relay={0},conclave_relay_core={0}",
+        config.log
+    ));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anything starts, so that no signal is lost.

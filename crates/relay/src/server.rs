@@ -134,8 +134,8 @@ impl Drop for Running {
 pub fn start(parts: Parts) -> Result<Running, StartError> {
     let Parts { chain, key, roots, .. } = parts;
     let tls = conclave_identity::tls::server_config(chain, key, &roots)?;
-    let listener = socket::listen(parts.listen)
-        .map_err(|source| StartError::Listen { address: parts.listen, source })?;
+    let listener =
+        socket::listen(parts.listen).map_err(|source| StartError::Listen { address: parts.listen, source })?;
     let address = listener.local_addr().map_err(StartError::Threads)?;
     let (media, bound) = bind_media(parts.listen, address, parts.media)?;
     let public = public_addresses(&parts.public, bound)?;

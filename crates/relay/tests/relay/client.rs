@@ -12,7 +12,7 @@ use conclave_identity::{
     issue::{Rehearsal, RehearsalSpec},
 };
 use conclave_model::{
-    Level, LeafRef,
+    LeafRef, Level,
     wire::signal::{self, FromRelay, Hello, Joined, ToRelay, VERSION},
 };
 use conclave_relay::{Parts, Running, start};

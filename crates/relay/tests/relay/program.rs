@@ -64,7 +64,10 @@ fn check_names_what_is_wrong_with_each_file() {
         write_config(folder.path(), "max_participants = 0\n");
         check(folder.path())
     };
-    assert!(!good && said.contains("relay.toml:6: `max_participants` is 0; it takes a number from 1 to 10000"), "{said}");
+    assert!(
+        !good && said.contains("relay.toml:6: `max_participants` is 0; it takes a number from 1 to 10000"),
+        "{said}"
+    );
     write_config(folder.path(), "");
 
     let key = folder.path().join("relay.key.pem");
