@@ -222,3 +222,6 @@ fn ask(leaf: LeafIndex, track: TrackKind, neighbours: &Neighbours, link: &mut Li
         link.say(ToRelay::NeedKeyFrame(TrackName { peer, track }));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -287,7 +287,7 @@ impl World {
         let elapsed = self.now - self.start;
         let tick = u64::try_from(elapsed.as_millis() / MEDIA_TICK.as_millis()).unwrap();
         let seat = &mut self.seats[number];
-        let Some(session) = seat.session.as_mut().filter(|_| seat.sends) else { return };
+        let Some(session) = seat.session.as_mut().filter(|session| seat.sends && !session.is_over()) else { return };
         let time = MediaTime(WALL * 1_000_000) + elapsed;
         let marker = u8::try_from(number).unwrap();
         let frame = |key: bool, length: usize| EncodedFrame {

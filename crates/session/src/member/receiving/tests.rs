@@ -1,0 +1,200 @@
+#![allow(clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use conclave_e2ee::{Leaf, Rules};
+use conclave_identity::issue::{Rehearsal, RehearsalSpec};
+use conclave_model::{
+    EncodedFrame, Layer, MediaTime,
+    wire::{
+        FrameHead,
+        signal::{Arrival, Endpoint, Joined, Neighbour},
+    },
+};
+use conclave_transport::Path;
+
+use super::*;
+use crate::{Event, packetizer::to_plaintext};
+
+const WALL: u64 = 1_800_000_000;
+const PEERS: [PeerId; 2] = [PeerId(10), PeerId(20)];
+
+/// Two members: one sends, the other receives.
+struct Pair {
+    alice: Group,
+    bob: Group,
+    neighbours: Neighbours,
+    receiver: Receiver,
+    link: Link,
+    now: Instant,
+    rehearsal: Rehearsal,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let now = Instant::now();
+        let rehearsal = Rehearsal::new(&RehearsalSpec::new(3, WALL)).unwrap();
+        let rules = Rules::new(rehearsal.invitation.clone(), rehearsal.holders[0].root().clone());
+        let leaf = |number: usize| Leaf::new(&rehearsal.holders[number], rules.clone()).unwrap();
+        let mut alice = leaf(0).create(WALL).unwrap();
+        let newcomer = leaf(1);
+        let (pending, refused) = alice.commit(&[(newcomer.reference(), newcomer.key_package())], &[], WALL).unwrap();
+        assert!(refused.is_empty());
+        alice.commit_accepted().unwrap();
+        alice.use_sending_epoch(alice.epoch());
+        let bob = newcomer.join(&pending.unwrap().welcome.unwrap(), WALL).unwrap();
+        let transport =
+            Endpoint { ufrag: String::new(), password: String::new(), fingerprint: [0; 32], candidates: Vec::new() };
+        let first = Neighbour { peer: PEERS[0], leaf: alice.members()[0].reference };
+        let joined = Joined { peer: PEERS[1], transport, create: false, neighbours: vec![first] };
+        let mut neighbours = Neighbours::new(&joined);
+        neighbours.set_members(bob.members());
+        let mut path = Path::client(now);
+        path.add_local_address(SocketAddr::from(([10, 0, 0, 1], 1))).unwrap();
+        let mut receiver = Receiver::new(Holding::default());
+        receiver.admitted(now);
+        Self { alice, bob, neighbours, receiver, link: Link::new(path, WALL, now), now, rehearsal }
+    }
+
+    /// A picture of Alice's, sealed.
+    fn sealed(&mut self, number: u32, key: bool) -> SealedFrame {
+        let head = FrameHead {
+            sender: PEERS[0],
+            track: TrackKind::Camera,
+            layer: Layer(0),
+            number,
+            key,
+            discardable: false,
+            packets: 1,
+        };
+        let time = MediaTime(u64::from(number));
+        let data = Bytes::from_static(b"picture");
+        let frame = EncodedFrame { time, encode_delay: Duration::ZERO, key, layer: Layer(0), data };
+        let sealed = self.alice.seal_frame(&head, &to_plaintext(&frame)).unwrap().to_vec();
+        SealedFrame { head, sealed, received: self.now }
+    }
+
+    fn give(&mut self, frame: SealedFrame) -> Vec<Output> {
+        self.receiver.on_frame(frame, &mut self.bob, &self.neighbours, &mut self.link, self.now);
+        self.outputs()
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Output> {
+        self.now += time;
+        self.receiver.handle_timeout(&self.neighbours, &mut self.link, self.now);
+        self.outputs()
+    }
+
+    fn outputs(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.link.next_output()).collect()
+    }
+
+    /// Alice adds a third member and sends under the new epoch at once; returns the commit.
+    fn alice_moves_on(&mut self) -> Bytes {
+        let rules = Rules::new(self.rehearsal.invitation.clone(), self.rehearsal.holders[0].root().clone());
+        let third = Leaf::new(&self.rehearsal.holders[2], rules).unwrap();
+        let (pending, _) = self.alice.commit(&[(third.reference(), third.key_package())], &[], WALL).unwrap();
+        self.alice.commit_accepted().unwrap();
+        self.alice.use_sending_epoch(self.alice.epoch());
+        pending.unwrap().commit
+    }
+}
+
+fn frames(outputs: &[Output]) -> Vec<u32> {
+    let number = |output: &Output| if let Output::RemoteFrame(frame) = output { Some(frame.number) } else { None };
+    outputs.iter().filter_map(number).collect()
+}
+
+fn causes(outputs: &[Output]) -> Vec<(Option<LeafIndex>, UndecryptableCause)> {
+    let cause = |output: &Output| match output {
+        Output::Event(Event::Undecryptable { leaf, cause, .. }) => Some((*leaf, *cause)),
+        _ => None,
+    };
+    outputs.iter().filter_map(cause).collect()
+}
+
+#[test]
+fn altered_repeated_and_shapeless_frames_are_told_apart_and_named() {
+    let mut pair = Pair::new();
+    let alice = Some(pair.alice.me());
+    let frame = pair.sealed(0, true);
+    assert_eq!(frames(&pair.give(frame.clone())), [0]);
+    assert_eq!(causes(&pair.give(frame)), [(alice, UndecryptableCause::Replay)]);
+
+    let mut frame = pair.sealed(1, false);
+    frame.head.key = true;
+    assert_eq!(causes(&pair.give(frame)), [(alice, UndecryptableCause::Forged)], "the head is authenticated");
+
+    let mut frame = pair.sealed(2, false);
+    frame.sealed.truncate(3);
+    assert_eq!(causes(&pair.give(frame)), [(alice, UndecryptableCause::Malformed)]);
+    let counters = &pair.link.counters;
+    assert_eq!((counters.frames_replayed, counters.frames_forged, counters.frames_malformed), (1, 1, 1));
+}
+
+#[test]
+fn a_frame_from_a_connection_that_is_somebody_elses_is_not_played() {
+    let mut pair = Pair::new();
+    // The relay says that connection 10 is Bob's own leaf, though Alice's frames come from it.
+    let bob = pair.bob.members()[1].reference;
+    pair.neighbours.arrived(Arrival { who: Neighbour { peer: PEERS[0], leaf: bob }, key_package: Bytes::new() });
+    pair.neighbours.set_members(pair.bob.members());
+    let frame = pair.sealed(0, true);
+    let outputs = pair.give(frame);
+    assert!(frames(&outputs).is_empty());
+    assert_eq!(causes(&outputs), [(Some(pair.bob.me()), UndecryptableCause::Forged)]);
+}
+
+#[test]
+fn frames_of_the_next_epoch_wait_for_its_commit() {
+    let mut pair = Pair::new();
+    let frame = pair.sealed(0, true);
+    assert_eq!(frames(&pair.give(frame)), [0]);
+    let epoch = pair.bob.epoch();
+    let commit = pair.alice_moves_on();
+    for number in 1..4 {
+        let frame = pair.sealed(number, false);
+        assert!(pair.give(frame).is_empty());
+    }
+    pair.pass(Duration::from_millis(300));
+    pair.bob.handle_commit(epoch, &commit, WALL).unwrap();
+    pair.receiver.retry(&mut pair.bob, &pair.neighbours, &mut pair.link, pair.now);
+    assert_eq!(frames(&pair.outputs()), [1, 2, 3]);
+}
+
+#[test]
+fn frames_whose_commit_does_not_come_are_dropped_and_told_of() {
+    let mut pair = Pair::new();
+    pair.alice_moves_on();
+    for number in 0..5 {
+        let frame = pair.sealed(number, number == 0);
+        assert!(pair.give(frame).is_empty());
+    }
+    let outputs = pair.pass(Duration::from_millis(500));
+    assert_eq!(causes(&outputs), [(Some(pair.alice.me()), UndecryptableCause::UnknownEpoch)]);
+    assert_eq!(pair.link.counters.frames_unknown_epoch, 5);
+    assert_eq!(pair.receiver.holding.deadline(), None);
+}
+
+#[test]
+fn a_lost_picture_leads_to_requests_for_a_key_frame_until_one_comes() {
+    let mut pair = Pair::new();
+    let asks = |outputs: &[Output]| {
+        let is_ask = |output: &&Output| matches!(output, Output::Signal(ToRelay::NeedKeyFrame(_)));
+        outputs.iter().filter(is_ask).count()
+    };
+    let frame = pair.sealed(0, true);
+    pair.give(frame);
+    let _lost = pair.sealed(1, false);
+    let mut asked = 0;
+    for number in 2..62 {
+        let frame = pair.sealed(number, false);
+        assert!(frames(&pair.give(frame)).is_empty());
+        asked += asks(&pair.pass(Duration::from_millis(33)));
+    }
+    assert!((3..=7).contains(&asked), "{asked} requests in two seconds");
+    let frame = pair.sealed(62, true);
+    assert_eq!(frames(&pair.give(frame)), [62]);
+    assert_eq!(asks(&pair.pass(Duration::from_secs(1))), 0);
+}
