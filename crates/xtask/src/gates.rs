@@ -43,8 +43,9 @@ fn tests(seeds: u32) -> Result<()> {
     if !root().join("Cargo.lock").exists() {
         bail!("Cargo.lock is missing: the tests are to run with the versions it names");
     }
-    // Tests of whole processes start these.
-    cargo_with(["build", "--workspace", "--locked", "--bins", "--quiet"], &[])?;
+    // Tests of whole processes start the programs. All targets, so that features are those of the tests: the programs
+    // alone would have other features, and every codec would be built twice.
+    cargo(["build", "--workspace", "--locked", "--all-targets", "--quiet"])?;
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     if succeeds(&cargo, &["nextest", "--version"]) {
         cargo_with(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &environment)?;
