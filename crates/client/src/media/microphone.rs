@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     fn start(muted: bool) -> (MicrophonePipeline, mpsc::Receiver<EncodedFrame>) {
-        let (sender, frames) = mpsc::channel();
+        let (sender, frames) = mpsc::sync_channel(100);
         let clock: Clock = Arc::new(|| MediaTime(50_000));
         let pipeline = MicrophonePipeline::start(AudioSettings::default(), muted, clock, move |output| match output {
             MicrophoneOutput::Frame(frame) => sender.send(frame).unwrap(),
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_wrong_number_of_samples_is_an_error_and_not_the_end() {
-        let (sender, outputs) = mpsc::channel();
+        let (sender, outputs) = mpsc::sync_channel(100);
         let clock: Clock = Arc::new(|| MediaTime(0));
         let pipeline = MicrophonePipeline::start(AudioSettings::default(), false, clock, move |output| {
             sender.send(matches!(output, MicrophoneOutput::Frame(_))).unwrap();

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_loudspeaker_may_pull_pieces_of_any_size() {
-        let (sender, seen) = mpsc::channel();
+        let (sender, seen) = mpsc::sync_channel(100);
         let receiver = SoundReceiver::new(move |event| sender.send((event.from, event.concealed)).unwrap());
         let mut encoder = OpusEncoder::new(AudioSettings::default()).unwrap();
         for number in 0..10 {

@@ -233,7 +233,7 @@ mod tests {
 
     fn start() -> (VideoReceiver, Arc<FrameSlot>, mpsc::Receiver<Told>) {
         let slot = Arc::<FrameSlot>::default();
-        let (sender, told) = mpsc::channel();
+        let (sender, told) = mpsc::sync_channel(100);
         let receiver = VideoReceiver::start("test-decoder", Arc::clone(&slot), move |event| {
             let event = match event {
                 VideoEvent::Shown { number, .. } => Told::Shown(number),
