@@ -56,7 +56,8 @@ impl Purpose {
         }
     }
 
-    fn words(self) -> &'static str {
+    /// The purpose in words, as "a person".
+    pub fn words(self) -> &'static str {
         match self {
             Self::Person => "a person",
             Self::Relay => "a relay",
@@ -266,23 +267,52 @@ pub(crate) fn p384_point(public_key: &[u8]) -> Option<&[u8]> {
     is_p384(public_key).then(|| &public_key[P384_PREFIX.len() - 1..])
 }
 
-/// The first and the last second at which a certificate is valid.
-pub(crate) fn validity(certificate: &CertificateDer<'_>) -> Result<(u64, u64), ProfileError> {
+/// The first and the last second at which a certificate is valid, since 1970-01-01 UTC.
+///
+/// # Errors
+/// [`ProfileError::TooLarge`] or [`ProfileError::Malformed`].
+pub fn validity(certificate: &CertificateDer<'_>) -> Result<(u64, u64), ProfileError> {
     let parsed = parse(certificate)?;
     let seconds = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
     Ok((seconds(parsed.validity().not_before), seconds(parsed.validity().not_after)))
 }
 
 /// Whether subject and issuer are the same, as in a root.
-pub(crate) fn is_self_issued(certificate: &CertificateDer<'_>) -> Result<bool, ProfileError> {
+///
+/// # Errors
+/// [`ProfileError::TooLarge`] or [`ProfileError::Malformed`].
+pub fn is_self_issued(certificate: &CertificateDer<'_>) -> Result<bool, ProfileError> {
     let parsed = parse(certificate)?;
     let raw = |name: &X509Name<'_>| name.as_raw().to_vec();
     Ok(raw(parsed.subject()) == raw(parsed.issuer()))
 }
 
-/// The subject of a certificate in one line, for people.
+/// The subject of a certificate in one line, for people; what may not be shown to them is replaced by "?".
+///
+/// # Errors
+/// [`ProfileError::TooLarge`] or [`ProfileError::Malformed`].
 pub fn subject(certificate: &CertificateDer<'_>) -> Result<String, ProfileError> {
-    Ok(parse(certificate)?.subject().to_string())
+    let subject = parse(certificate)?.subject().to_string();
+    Ok(subject.chars().map(|character| if text::is_forbidden(character) { '?' } else { character }).collect())
+}
+
+/// What the certificate says it was issued for; empty for CAs. Proves nothing: see [`verify_chain`].
+///
+/// # Errors
+/// [`ProfileError::TooLarge`] or [`ProfileError::Malformed`].
+pub fn purposes(certificate: &CertificateDer<'_>) -> Result<Vec<Purpose>, ProfileError> {
+    let parsed = parse(certificate)?;
+    let usage = parsed.extended_key_usage().map_err(|_| ProfileError::Malformed)?;
+    let Some(usage) = usage.map(|extension| extension.value) else {
+        return Ok(Vec::new());
+    };
+    let invitations = usage.other.iter().any(|oid| oid.as_bytes() == INVITATION_USAGE_OID_DER);
+    let stated = [
+        (usage.client_auth, Purpose::Person),
+        (usage.server_auth, Purpose::Relay),
+        (invitations, Purpose::Invitations),
+    ];
+    Ok(stated.into_iter().filter_map(|(stated, purpose)| stated.then_some(purpose)).collect())
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, ProfileError> {

@@ -120,7 +120,7 @@ fn is_accent(character: char) -> bool {
 /// Control characters, every space but U+0020, format characters (bidirectional marks, joiners, tags), variation
 /// selectors, fillers that look like nothing, full-width and mathematical look-alikes of Latin letters, private use and
 /// non-characters.
-fn is_forbidden(character: char) -> bool {
+pub(crate) fn is_forbidden(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
         || matches!(

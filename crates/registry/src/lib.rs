@@ -1,1 +1,41 @@
-//! The office tool: CA, credentials, invitations.
+//! The office tool: CA, credentials, relay certificates, invitations, and a look at any of them.
+//!
+//! Everything the program does is here as functions, so that other programs and tests call them in-process: build a
+//! [`cli::Command`] and [`run`] it, or call the modules. All of it works offline.
+
+#![forbid(unsafe_code)]
+
+pub mod ca;
+pub mod cli;
+pub mod credential;
+pub mod error;
+pub mod files;
+pub mod invite;
+pub mod moment;
+pub mod outcome;
+pub mod password;
+pub mod relay;
+pub mod show;
+pub mod verify;
+
+pub use error::RegistryError;
+pub use outcome::Outcome;
+
+use cli::{CaCommand, Command, CredentialCommand};
+
+/// Does what a command says, at `wall` seconds since 1970-01-01 UTC.
+///
+/// # Errors
+/// [`RegistryError`]: what is wrong, where, and what to do.
+pub fn run(command: &Command, wall: u64) -> Result<Outcome, RegistryError> {
+    Ok(match command {
+        Command::Ca(CaCommand::Create(options)) => Outcome::CaCreated(ca::create(options, wall)?),
+        Command::Credential(CredentialCommand::Issue(options)) => {
+            Outcome::CredentialIssued(credential::issue(options, wall)?)
+        }
+        Command::RelayCertificate(options) => Outcome::RelayCertificate(relay::issue(options, wall)?),
+        Command::Invite(options) => Outcome::Invited(invite::invite(options, wall)?),
+        Command::Show(options) => Outcome::Shown(show::show(&options.file)?),
+        Command::Verify(options) => Outcome::Verified(verify::verify(options, wall)?),
+    })
+}

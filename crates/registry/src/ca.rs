@@ -1,0 +1,56 @@
+//! `ca create`.
+
+use std::path::PathBuf;
+
+use conclave_identity::{
+    fingerprint,
+    issue::{Authority, ROOT_FILE, Validity},
+};
+use serde::Serialize;
+
+use crate::{
+    RegistryError,
+    cli::{CaAccess, CaOptions},
+    password::Wanted,
+};
+
+/// What `ca create` made.
+#[derive(Clone, Debug, Serialize)]
+pub struct CaCreated {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The root certificate.
+    pub root: PathBuf,
+    /// SHA-256 of the root certificate, in hex: to be compared by other means where the root is handed out.
+    pub root_fingerprint: String,
+    /// The last second of its validity, since 1970-01-01 UTC.
+    pub not_after: u64,
+}
+
+/// Makes a CA in a folder that does not have one.
+///
+/// # Errors
+/// [`RegistryError::Password`], [`RegistryError::Issue`].
+pub fn create(options: &CaOptions, wall: u64) -> Result<CaCreated, RegistryError> {
+    let validity = Validity::days(wall, options.days);
+    let authority = Authority::create(&options.name, validity)?;
+    let folder = &options.ca.folder;
+    let root = folder.join(ROOT_FILE);
+    crate::files::check_absent(&root)?;
+    let password = Wanted::of_ca(options.ca.password_file.as_deref(), true).read()?;
+    authority.save(folder, &password)?;
+    Ok(CaCreated {
+        folder: folder.clone(),
+        root,
+        root_fingerprint: hex::encode(fingerprint(authority.root())),
+        not_after: validity.not_after,
+    })
+}
+
+/// Opens a CA.
+pub(crate) fn open(access: &CaAccess) -> Result<Authority, RegistryError> {
+    // A missing folder is said before anybody types a password.
+    crate::files::read(&access.folder.join(ROOT_FILE))?;
+    let password = Wanted::of_ca(access.password_file.as_deref(), false).read()?;
+    Ok(Authority::load(&access.folder, &password)?)
+}

@@ -1,0 +1,152 @@
+//! `verify`: whether a file holds against the trusted root.
+
+use std::path::{Path, PathBuf};
+
+use conclave_identity::{
+    Holder, Invitation, Purpose,
+    certificate::{is_self_issued, purposes},
+    check_member,
+    credential::{self, parse_bundle},
+    invitation::UnverifiedInvitation,
+    read_person, verify_chain,
+};
+use rustls_pki_types::CertificateDer;
+use serde::Serialize;
+
+use crate::{
+    RegistryError,
+    cli::{VerifyOptions, moment_option},
+    files,
+    password::Wanted,
+    show::is_pem,
+};
+
+/// The checks of a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// The file.
+    pub file: PathBuf,
+    /// At which time, in seconds since 1970-01-01 UTC.
+    pub at: u64,
+    /// Whether every check passed.
+    pub good: bool,
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was checked.
+    pub what: String,
+    /// Whether it passed.
+    pub good: bool,
+    /// Why it did not.
+    pub problem: Option<String>,
+}
+
+impl Check {
+    fn of<T, E: std::fmt::Display>(what: impl Into<String>, outcome: Result<T, E>) -> Self {
+        let problem = outcome.err().map(|error| error.to_string());
+        Self { what: what.into(), good: problem.is_none(), problem }
+    }
+}
+
+/// Checks a file. What does not hold is a failed [`Check`], not an error.
+///
+/// # Errors
+/// [`RegistryError`] where a file cannot be read or the root is missing.
+pub fn verify(options: &VerifyOptions, wall: u64) -> Result<Verified, RegistryError> {
+    let at = match &options.at {
+        None => wall,
+        Some(text) => moment_option("--at", text, wall)?,
+    };
+    let path = &options.file;
+    let bytes = files::read(path)?;
+    let root = options.root.as_deref().map(files::certificate).transpose()?;
+    let checks = if is_pem(&bytes) {
+        certificates(options, root, at)?
+    } else {
+        let root = root.ok_or_else(|| RegistryError::NoRoot(path.clone()))?;
+        match Invitation::parse(&bytes) {
+            Ok(parsed) => invitation(parsed, &options.participant, &root, at)?,
+            Err(error) => vec![Check::of::<(), _>("the file is an invitation", Err(error))],
+        }
+    };
+    Ok(Verified { file: path.clone(), at, good: checks.iter().all(|check| check.good), checks })
+}
+
+fn invitation(
+    parsed: UnverifiedInvitation,
+    participants: &[PathBuf],
+    root: &CertificateDer<'_>,
+    at: u64,
+) -> Result<Vec<Check>, RegistryError> {
+    let issuers = parsed.signer_chain()[1..].to_vec();
+    let mut checks = Vec::new();
+    let invitation = match parsed.verify(root, at) {
+        Ok(invitation) => invitation,
+        Err(error) => {
+            return Ok(vec![Check::of::<(), _>("signed by an office under the trusted root", Err(error))]);
+        }
+    };
+    checks.push(Check::of("signed by an office under the trusted root", Ok::<_, RegistryError>(())));
+    checks.push(Check::of("the meeting is open", invitation.check_window(at)));
+    for path in participants {
+        let mut chain = files::certificates(path)?;
+        if chain.len() == 1 {
+            chain.extend(issuers.iter().cloned());
+        }
+        let name = read_person(&chain[0]).map_or_else(|_| path.display().to_string(), |person| person.name);
+        checks.push(Check::of(format!("{name} may enter"), check_member(&chain, &invitation, root, at)));
+    }
+    Ok(checks)
+}
+
+fn certificates(
+    options: &VerifyOptions,
+    root: Option<CertificateDer<'static>>,
+    at: u64,
+) -> Result<Vec<Check>, RegistryError> {
+    let path = &options.file;
+    let chain = files::certificates(path)?;
+    let failed = |error| RegistryError::Profile { path: path.clone(), error };
+    let mut own_root = None;
+    for der in &chain {
+        if is_self_issued(der).map_err(failed)? {
+            own_root = Some(der.clone());
+        }
+    }
+    let mut checks = Vec::new();
+    if let (Some(given), Some(own)) = (&root, &own_root) {
+        let same = if given == own { Ok(()) } else { Err("the file brings another root") };
+        checks.push(Check::of("the root in the file is the trusted one", same));
+    }
+    let root = root.or(own_root).ok_or_else(|| RegistryError::NoRoot(path.clone()))?;
+    let purposes = purposes(&chain[0]).map_err(failed)?;
+    if purposes.is_empty() {
+        checks.push(Check::of::<(), _>(
+            "the certificate is for a person, a relay or an office",
+            Err("it is that of a certification authority"),
+        ));
+    }
+    for purpose in purposes {
+        let what = format!("holds under the root, for {}", purpose.words());
+        checks.push(Check::of(what, verify_chain(&chain, &root, at, purpose)));
+        if purpose == Purpose::Person {
+            checks.push(Check::of("states an acceptable person", read_person(&chain[0])));
+        }
+    }
+    if options.unlock {
+        checks.push(unlock(path, options)?);
+    }
+    Ok(checks)
+}
+
+fn unlock(path: &Path, options: &VerifyOptions) -> Result<Check, RegistryError> {
+    let broken = |error| RegistryError::Certificates { path: path.to_owned(), error };
+    let text = credential::read(path).map_err(broken)?;
+    parse_bundle(&text).map_err(broken)?;
+    let password = Wanted::of_credential(options.credential_password_file.as_deref(), false).read()?;
+    Ok(Check::of("the key opens and belongs to the certificate", Holder::from_pem(&text, &password)))
+}
