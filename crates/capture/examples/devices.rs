@@ -17,6 +17,8 @@ use conclave_capture::{
 use conclave_model::MediaTime;
 
 fn main() {
+    let level = std::env::var_os("VERBOSE").map_or(tracing::Level::WARN, |_| tracing::Level::DEBUG);
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let word = |index: usize| words.get(index).map(String::as_str);
     match word(0) {

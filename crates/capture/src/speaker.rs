@@ -85,7 +85,7 @@ mod tests {
         let (send, receive) = crossbeam_channel::bounded(1000);
         let began = crate::worker::now();
         let choice = SpeakerChoice::Null;
-        let stream = SpeakerStream::open(&choice, move |piece| drop(send.try_send(piece.len())), |_| ());
+        let stream = SpeakerStream::open(&choice, move |piece| send.try_send(piece.len()).unwrap_or_default(), |_| ());
         let stream = stream.expect("a loudspeaker without a device");
         let samples: usize = (0..50).map(|_| receive.recv().expect("a pull")).sum();
         assert_eq!(samples, 24_000);

@@ -152,7 +152,7 @@ impl Clip {
         let mut reader = BufReader::with_capacity(1 << 16, file);
         let line = match read_line(&mut reader, 0) {
             Ok(Ok(line)) if is_first_line(&line) => line,
-            Ok(Err(problem)) if reader.buffer().starts_with(MAGIC) => return Err(wrong(problem)),
+            Ok(Err(problem)) => return Err(wrong(problem)),
             Ok(_) => return Err(wrong(Y4mProblem::NotY4m)),
             Err(error) => return Err(unreadable(error)),
         };

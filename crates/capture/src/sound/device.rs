@@ -1,6 +1,6 @@
 //! Sound devices of the system: which there are, how to open them, and words for what goes wrong.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpal::{
     BufferSize, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange,
@@ -9,7 +9,10 @@ use cpal::{
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{OpenedSound, resample::RATES};
-use crate::{CaptureError, Device, DeviceKind, SAMPLE_RATE, worker::Worker};
+use crate::{
+    CaptureError, Device, DeviceKind, SAMPLE_RATE,
+    worker::{Worker, now},
+};
 
 /// How long the system may take to open a device.
 const OPENING: Duration = Duration::from_secs(10);
@@ -19,6 +22,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 pub(super) const ATTEMPT: Option<Duration> = Some(Duration::from_secs(3));
 /// How many kinds of samples are tried.
 const TRIES: usize = 5;
+/// What a device takes or gives at once, at first; it holds two of them.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(20);
+/// What it is given when it stumbles again and again, on a machine that is too busy.
+const LONGEST_PERIOD: Duration = Duration::from_millis(80);
 
 /// A device and how the system calls it.
 pub(crate) struct SoundDevice {
@@ -60,11 +67,13 @@ fn curate(kind: DeviceKind, all: Vec<cpal::Device>) -> Vec<cpal::Device> {
         DeviceKind::Speaker => device.supports_output(),
         DeviceKind::Camera => false,
     };
-    let mut curated: Vec<cpal::Device> = ["default", "pipewire", "pulse"]
-        .iter()
-        .filter_map(|wanted| all.iter().find(|device| id(device) == *wanted))
-        .find(|device| fits(device) && !offers(kind, device).is_empty())
-        .cloned()
+    // The default is not always in the list, and not always anything that opens.
+    let listed = |wanted: &str| all.iter().find(|device| id(device) == wanted).cloned();
+    let default = || listed("default").or_else(|| cpal::default_host().default_output_device());
+    let mut curated: Vec<cpal::Device> = default()
+        .into_iter()
+        .chain(["pipewire", "pulse"].into_iter().filter_map(listed))
+        .find(|device| !offers(kind, device).is_empty())
         .into_iter()
         .collect();
     // The same card is listed by its name and by its number; the name stays when cards come and go.
@@ -129,13 +138,14 @@ pub(super) fn find(kind: DeviceKind, id: Option<&str>) -> Result<SoundDevice, Ca
 pub(super) fn open<S>(
     kind: DeviceKind,
     device: &SoundDevice,
+    period: Duration,
     mut attempt: impl FnMut(&cpal::Device, StreamConfig, SampleFormat) -> Result<S, cpal::Error>,
 ) -> Result<(OpenedSound, S), CaptureError> {
     let name = &device.device.name;
     let mut last = None;
     let offered = offers(kind, &device.inner);
     for (range, sample_rate) in rank(kind, &offered).into_iter().take(TRIES) {
-        for buffer_size in buffer_sizes(range.buffer_size(), sample_rate) {
+        for buffer_size in buffer_sizes(range.buffer_size(), sample_rate, period) {
             let config = StreamConfig { channels: range.channels(), sample_rate, buffer_size };
             match attempt(&device.inner, config, range.sample_format()) {
                 Ok(stream) => {
@@ -169,9 +179,9 @@ fn settles(error: &cpal::Error) -> bool {
     )
 }
 
-/// 10 ms, the nearest to it that the device says it accepts, then whatever the device likes.
-fn buffer_sizes(supported: &SupportedBufferSize, rate: u32) -> Vec<BufferSize> {
-    let wish = rate / 100;
+/// The wished period, the nearest to it that the device says it accepts, then whatever the device likes.
+fn buffer_sizes(supported: &SupportedBufferSize, rate: u32, period: Duration) -> Vec<BufferSize> {
+    let wish = (period.as_secs_f64() * f64::from(rate)) as u32;
     let mut sizes = vec![BufferSize::Fixed(wish)];
     if let SupportedBufferSize::Range { min, max } = supported
         && min <= max
@@ -217,6 +227,53 @@ fn rank(kind: DeviceKind, offered: &[SupportedStreamConfigRange]) -> Vec<(Suppor
         .collect();
     ranked.sort_by_key(|(cost, ..)| *cost);
     ranked.into_iter().map(|(_, range, rate)| (range, rate)).collect()
+}
+
+/// How much a device takes or gives at once: short for little delay, longer where the machine cannot keep up.
+pub(super) struct Period {
+    length: Duration,
+    stumbles: u32,
+    since: Instant,
+}
+
+impl Default for Period {
+    fn default() -> Self {
+        Self { length: SHORTEST_PERIOD, stumbles: 0, since: now() }
+    }
+}
+
+impl Period {
+    /// So many stumbles ...
+    const MANY: u32 = 4;
+    /// ... within so much time are too many.
+    const WITHIN: Duration = Duration::from_secs(5);
+
+    pub(super) fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// Notes that the device ran dry or over; true where it should be opened again with the longer period.
+    pub(super) fn stumbles(&mut self) -> bool {
+        if self.since.elapsed() > Self::WITHIN {
+            (self.stumbles, self.since) = (0, now());
+        }
+        self.stumbles += 1;
+        let longer = self.stumbles >= Self::MANY && self.length < LONGEST_PERIOD;
+        if longer {
+            (self.length, self.stumbles, self.since) = (self.length * 2, 0, now());
+        }
+        longer
+    }
+}
+
+/// How the work with an open stream ended.
+pub(super) enum End {
+    /// Nobody wants it any more.
+    Stopped,
+    /// The device is to blame.
+    Lost(CaptureError),
+    /// It should be opened again, with a longer period.
+    Reopen,
 }
 
 /// Whether a stream goes on after this error.
@@ -298,12 +355,23 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_refuses_10_ms_gets_its_own_size() {
+    fn a_device_that_refuses_20_ms_gets_its_own_size() {
         let range = SupportedBufferSize::Range { min: 1024, max: 1024 };
-        let sizes = buffer_sizes(&range, 48_000);
-        assert_eq!(sizes, [BufferSize::Fixed(1024), BufferSize::Fixed(480), BufferSize::Default]);
-        let sizes = buffer_sizes(&SupportedBufferSize::Unknown, 44_100);
-        assert_eq!(sizes, [BufferSize::Fixed(441), BufferSize::Default]);
+        let sizes = buffer_sizes(&range, 48_000, SHORTEST_PERIOD);
+        assert_eq!(sizes, [BufferSize::Fixed(1024), BufferSize::Fixed(960), BufferSize::Default]);
+        let sizes = buffer_sizes(&SupportedBufferSize::Unknown, 44_100, SHORTEST_PERIOD);
+        assert_eq!(sizes, [BufferSize::Fixed(882), BufferSize::Default]);
+    }
+
+    #[test]
+    fn a_device_that_stumbles_gets_a_longer_period_up_to_a_limit() {
+        let mut period = Period::default();
+        let stumble = |period: &mut Period| (0..Period::MANY).any(|_| period.stumbles());
+        assert!(stumble(&mut period));
+        assert_eq!(period.length(), Duration::from_millis(40));
+        assert!(stumble(&mut period));
+        assert!(!stumble(&mut period), "80 ms is enough for any machine");
+        assert_eq!(period.length(), LONGEST_PERIOD);
     }
 
     #[test]

@@ -17,7 +17,11 @@ use cpal::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::{OpenedSound, device, resample::Resampler};
+use super::{
+    OpenedSound,
+    device::{self, End, Period},
+    resample::Resampler,
+};
 use crate::{
     CaptureError, Clock, DeviceKind, FRAME_SAMPLES, SAMPLE_RATE,
     microphone::{MicrophoneEvent, Sink},
@@ -79,40 +83,53 @@ fn listen(
     tell: &Sender<Result<OpenedSound, CaptureError>>,
     stop: &Stop,
 ) {
-    let opened = device::find(KIND, id).and_then(|found| device::open(KIND, &found, build));
-    let (opened, (stream, line)) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return drop(tell.send(Err(error))),
-    };
-    let name = opened.name.clone();
-    let Some(resampler) = Resampler::new(opened.rate, SAMPLE_RATE) else {
-        let reason = format!("{} samples per second", opened.rate);
-        return drop(tell.send(Err(CaptureError::Unsupported { kind: KIND, name, reason })));
-    };
-    if tell.send(Ok(opened)).is_ok() {
-        let lost = pass_on(line, resampler, &name, clock, &mut sink, stop);
+    let (mut period, mut first) = (Period::default(), true);
+    loop {
+        let opened = device::find(KIND, id).and_then(|found| device::open(KIND, &found, period.length(), build));
+        let opened = opened.and_then(|(opened, parts)| {
+            let reason = format!("{} samples per second", opened.rate);
+            let unsupported = CaptureError::Unsupported { kind: KIND, name: opened.name.clone(), reason };
+            Ok((Resampler::new(opened.rate, SAMPLE_RATE).ok_or(unsupported)?, opened, parts))
+        });
+        let (resampler, opened, (stream, line)) = match opened {
+            Ok(opened) => opened,
+            Err(error) if first => return drop(tell.send(Err(error))),
+            Err(error) => return sink(MicrophoneEvent::Lost(error)),
+        };
+        let name = opened.name.clone();
+        if first && tell.send(Ok(opened)).is_err() {
+            return;
+        }
+        first = false;
+        let end = pass_on(line, resampler, &name, &mut period, clock, &mut sink, stop);
         drop(stream);
-        if let Some(error) = lost {
-            sink(MicrophoneEvent::Lost(error));
+        match end {
+            End::Stopped => return,
+            End::Lost(error) => return sink(MicrophoneEvent::Lost(error)),
+            End::Reopen => tracing::info!(period = ?period.length(), "the microphone is opened again, it stumbled"),
         }
     }
 }
 
-/// Passes on what comes, in frames of 20 ms; returns why it ended, where the device is to blame.
+/// Passes on what comes, in frames of 20 ms, until the end.
 fn pass_on(
     mut line: Line,
     mut resampler: Resampler,
     name: &str,
+    period: &mut Period,
     clock: &Clock,
     sink: &mut Sink,
     stop: &Stop,
-) -> Option<CaptureError> {
+) -> End {
     let (mut last, mut timeline) = (now(), Timeline::default());
     let (mut heard, mut ready) = (Vec::new(), Vec::new());
     while !stop.is_set() {
         while let Ok(fault) = line.faults.try_recv() {
             if !device::is_harmless(&fault) {
-                return Some(device::lost(KIND, name, &fault));
+                return End::Lost(device::lost(KIND, name, &fault));
+            }
+            if fault.kind() == cpal::ErrorKind::Xrun && period.stumbles() {
+                return End::Reopen;
             }
             tracing::debug!(%fault, "the microphone stumbles");
         }
@@ -120,7 +137,7 @@ fn pass_on(
         if count == 0 {
             if last.elapsed() > device::PATIENCE {
                 let seconds = last.elapsed().as_secs();
-                return Some(CaptureError::Frozen { kind: KIND, name: name.to_owned(), seconds });
+                return End::Lost(CaptureError::Frozen { kind: KIND, name: name.to_owned(), seconds });
             }
             thread::park_timeout(Duration::from_millis(20));
             continue;
@@ -140,7 +157,7 @@ fn pass_on(
         }
         ready.drain(..sent);
     }
-    None
+    End::Stopped
 }
 
 /// When the samples were heard: counts them, and follows the clock slowly, since each measurement is a little off.

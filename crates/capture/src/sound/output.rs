@@ -16,7 +16,11 @@ use cpal::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::{OpenedSound, device, resample::Resampler};
+use super::{
+    OpenedSound,
+    device::{self, End, Period},
+    resample::Resampler,
+};
 use crate::{
     CaptureError, DeviceKind, SAMPLE_RATE,
     speaker::{Lost, Source},
@@ -70,42 +74,61 @@ pub(crate) fn open(id: Option<&str>, source: Source, lost: Lost) -> Result<(Open
 }
 
 /// The stream's thread: opens the device and keeps it supplied.
-fn play(id: Option<&str>, source: Source, lost: Lost, tell: &Sender<Result<OpenedSound, CaptureError>>, stop: &Stop) {
-    let opened = device::find(KIND, id).and_then(|found| device::open(KIND, &found, build));
-    let (opened, (stream, line)) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return drop(tell.send(Err(error))),
-    };
-    let (name, rate) = (opened.name.clone(), opened.rate);
-    let Some(resampler) = Resampler::new(SAMPLE_RATE, rate) else {
-        let reason = format!("{rate} samples per second");
-        return drop(tell.send(Err(CaptureError::Unsupported { kind: KIND, name, reason })));
-    };
-    if tell.send(Ok(opened)).is_ok() {
-        let error = supply(line, resampler, rate, &name, source, stop);
+fn play(
+    id: Option<&str>,
+    mut source: Source,
+    lost: Lost,
+    tell: &Sender<Result<OpenedSound, CaptureError>>,
+    stop: &Stop,
+) {
+    let (mut period, mut first) = (Period::default(), true);
+    loop {
+        let opened = device::find(KIND, id).and_then(|found| device::open(KIND, &found, period.length(), build));
+        let opened = opened.and_then(|(opened, parts)| {
+            let reason = format!("{} samples per second", opened.rate);
+            let unsupported = CaptureError::Unsupported { kind: KIND, name: opened.name.clone(), reason };
+            Ok((Resampler::new(SAMPLE_RATE, opened.rate).ok_or(unsupported)?, opened, parts))
+        });
+        let (resampler, opened, (stream, line)) = match opened {
+            Ok(opened) => opened,
+            Err(error) if first => return drop(tell.send(Err(error))),
+            Err(error) => return lost(error),
+        };
+        let (name, rate) = (opened.name.clone(), opened.rate);
+        if first && tell.send(Ok(opened)).is_err() {
+            return;
+        }
+        first = false;
+        let end = supply(line, resampler, rate, &name, &mut period, &mut source, stop);
         drop(stream);
-        if let Some(error) = error {
-            lost(error);
+        match end {
+            End::Stopped => return,
+            End::Lost(error) => return lost(error),
+            End::Reopen => tracing::info!(period = ?period.length(), "the loudspeaker is opened again, it stumbled"),
         }
     }
 }
 
-/// Keeps the ring filled for one gulp of the device and 10 ms; returns why it ended, where the device is to blame.
+/// Keeps the ring filled for one gulp of the device and 10 ms, until the end.
 fn supply(
     mut line: Line,
     mut resampler: Resampler,
     rate: u32,
     name: &str,
-    mut source: Source,
+    period: &mut Period,
+    source: &mut Source,
     stop: &Stop,
-) -> Option<CaptureError> {
+) -> End {
     let (mut last, mut calls) = (now(), 0);
     let capacity = line.samples.buffer().capacity();
     let (mut piece, mut ready) = ([0.0_f32; PIECE], Vec::new());
     while !stop.is_set() {
         while let Ok(fault) = line.faults.try_recv() {
             if !device::is_harmless(&fault) {
-                return Some(device::lost(KIND, name, &fault));
+                return End::Lost(device::lost(KIND, name, &fault));
+            }
+            if fault.kind() == cpal::ErrorKind::Xrun && period.stumbles() {
+                return End::Reopen;
             }
             tracing::debug!(%fault, "the loudspeaker stumbles");
         }
@@ -114,7 +137,7 @@ fn supply(
             (last, calls) = (now(), called);
         } else if last.elapsed() > device::PATIENCE {
             let seconds = last.elapsed().as_secs();
-            return Some(CaptureError::Frozen { kind: KIND, name: name.to_owned(), seconds });
+            return End::Lost(CaptureError::Frozen { kind: KIND, name: name.to_owned(), seconds });
         }
         let ten = rate as usize / 100;
         let target = (line.gulp.load(Ordering::Relaxed) as usize).clamp(ten, capacity / 2) + ten;
@@ -136,7 +159,7 @@ fn supply(
         }
         thread::park_timeout(Duration::from_millis(10));
     }
-    None
+    End::Stopped
 }
 
 type Stream = <cpal::Device as DeviceTrait>::Stream;

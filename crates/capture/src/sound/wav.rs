@@ -132,7 +132,8 @@ impl Clip {
         match result {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.wrong(WavProblem::Truncated { announced, found })),
-            Err(hound::Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            // What the system did not say is the reader's word for an early end.
+            Err(hound::Error::IoError(error)) if error.raw_os_error().is_none() => {
                 Err(self.wrong(WavProblem::Truncated { announced, found }))
             }
             Err(error) => Err(self.wrong(explain(error))),
@@ -186,7 +187,7 @@ fn mix(
 
 fn explain(error: hound::Error) -> WavProblem {
     match error {
-        hound::Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+        hound::Error::IoError(error) if error.raw_os_error().is_none() => {
             WavProblem::Broken("it ends within its header".to_owned())
         }
         hound::Error::IoError(error) => WavProblem::Broken(error.to_string()),
