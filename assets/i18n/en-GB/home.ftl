@@ -1,0 +1,46 @@
+# The first screen, the password, the settings, the end.
+
+home-title = Meetings
+home-open = Open invitation
+home-drop-hint = or drop the file with the invitation here
+home-drop-now = Drop the invitation to open it
+home-recent = Recent invitations
+# Read out for a row of the list.
+home-recent-spoken = Open { $title }, { $when }, { $level }
+home-forget = Remove { $title } from the list
+home-demo = See a demonstration
+home-demo-title = New here?
+home-demo-hint = A whole meeting on this computer, with five simulated delegates.
+home-demo-busy = Preparing the demonstration…
+home-opening = Opening the invitation…
+home-dialog-filter = Conclave invitations
+home-dialog-title = Open an invitation
+home-not-a-file = { $file } cannot be read: { $reason }
+
+credential = Your credential
+credential-none = None chosen yet. Your registry gives it to you as a file.
+credential-locked = Locked until you join a meeting
+credential-unlocked = Unlocked
+credential-choose = Choose credential
+credential-other = Other credential
+credential-forget = Forget
+credential-dialog-title = Choose your credential
+credential-dialog-filter = Credentials
+
+unlock-title = Unlock your credential
+unlock-for = To enter “{ $title }”
+unlock-file = File: { $file }
+unlock-password = Password
+unlock = Unlock
+unlock-busy = Unlocking…
+
+settings-devices = Devices to begin with
+settings-camera-on = Enter meetings with the camera on
+settings-microphone-on = Enter meetings with the microphone on
+settings-version = Conclave { $version }
+
+ended-again = Return to the meeting
+ended-home = To the first screen
+
+# The title of the meeting that a demonstration makes.
+demo-title = Demonstration: preparation of the Council

@@ -1,0 +1,64 @@
+# The meeting.
+
+control-roster-show = Show the participants ({ $count }). Shortcut: P
+control-roster-hide = Hide the participants. Shortcut: P
+control-leave = Leave the meeting
+leave = Leave
+
+roster-title = Participants ({ $count })
+roster-short = People ({ $count })
+roster-hint = Names and seats are certified.
+
+tile-me = { $name } (you)
+tile-no-picture-yet = Waiting for the picture…
+tile-not-opened = Cannot be decrypted
+# Read out for a tile: who, then the states below, one sentence each.
+tile-spoken = { $name }, { $seat }, { $role }.
+tile-spoken-me = You: { $name }, { $seat }, { $role }.
+tile-speaking = Speaking.
+tile-microphone-on = Microphone on.
+tile-microphone-off = Microphone muted.
+tile-microphone-missing = No microphone.
+tile-camera-on = Camera on.
+tile-camera-off = Camera off.
+tile-camera-missing = No camera.
+key-verified = Identity verified; nothing received yet.
+key-open = Identity verified; encrypted end to end.
+key-failing = What this person sends cannot be decrypted. Nothing of it is shown or played.
+
+encrypted = End-to-end encrypted
+encryption-detail = Only the { $count ->
+    [one] one participant
+   *[other] { $count } participants
+} here can see and hear this meeting; the relay cannot. Suite { $suite }, epoch { $epoch }.
+
+quality-none = No connection
+quality-bad = Bad connection
+quality-fair = Fair connection
+quality-good = Good connection
+quality-very-good = Very good connection
+quality-detail = Relay { $relay }, { $time } ms there and back, { $loss } % lost.
+
+speaker-open = { $device }
+speaker-none = No loudspeaker
+
+stage-connecting = Connecting to { $relay }…
+stage-attempt = Attempt { $attempt }.
+stage-too-early = The meeting begins at { $when }
+stage-too-early-detail = You will enter by yourself as soon as it begins.
+stage-waiting = Waiting to be let in
+stage-joined = In the meeting
+stage-waiting-detail = Those in the meeting check your credential. This takes a moment.
+stage-reconnecting-now = Connecting again (attempt { $attempt })…
+stage-reconnecting-in = Trying again in { $seconds } s.
+strip-key-failing = What { $names } sends cannot be decrypted. Nothing of it is shown or played.
+
+toast-device-back = { $name } works again.
+toast-reconnected = You are back in the meeting.
+toast-newcomer-refused = Somebody tried to join and was refused: { $reason }
+toast-undecryptable = { $who ->
+    [nobody] { $frames } pieces of sound or picture could not be decrypted and were thrown away.
+   *[other] { $frames } pieces of sound or picture from { $who } could not be decrypted and were thrown away.
+}
+toast-encoder = Sending has stopped: { $reason }
+toast-busy = The app is busy. Please try again.

@@ -1,0 +1,189 @@
+//! In the meeting: what the window does with the engine.
+
+use std::sync::Arc;
+
+use conclave_client::{Command, EndReason, Notice, Phase, Snapshot};
+
+use super::{App, Ended, Screen, dismiss, entry::Ticket};
+use crate::{
+    engine::Engine,
+    explain, layout,
+    screens::{
+        ended::data::EndedData,
+        meeting::{
+            self,
+            data::MeetingData,
+            speakers::Speakers,
+            ui::{MeetingAction, MeetingView},
+        },
+    },
+    words::Words,
+};
+
+/// How long a message stays, in seconds.
+const TOAST: f64 = 10.0;
+
+/// A meeting that the person is in, or on the way into.
+#[derive(Debug)]
+pub(super) struct Sitting {
+    engine: Box<dyn Engine + Send>,
+    snapshot: Arc<Snapshot>,
+    speakers: Speakers,
+    view: MeetingView,
+    /// When each message goes away.
+    toasts_until: Vec<f64>,
+    ticket: Option<Ticket>,
+    /// The height at which pictures were last asked for.
+    watched: u16,
+    now: f64,
+}
+
+impl Sitting {
+    pub(super) fn new(engine: Box<dyn Engine + Send>, ticket: Option<Ticket>) -> Self {
+        Self {
+            snapshot: engine.snapshot(),
+            engine,
+            speakers: Speakers::default(),
+            view: MeetingView::default(),
+            toasts_until: Vec::new(),
+            ticket,
+            watched: 0,
+            now: 0.0,
+        }
+    }
+
+    pub(super) fn into_engine(self) -> Box<dyn Engine + Send> {
+        self.engine
+    }
+
+    pub(super) fn open_roster(&mut self) {
+        self.view.roster_open = true;
+    }
+
+    /// Takes what is new; `now` in seconds on the window's clock. Returns why the meeting is over, once it is.
+    pub(super) fn advance(&mut self, ctx: &egui::Context, now: f64, words: &Words) -> Option<EndReason> {
+        self.now = now;
+        self.snapshot = self.engine.snapshot();
+        let levels = self.snapshot.participants.iter().map(|participant| {
+            let own = if self.snapshot.microphone.on { self.snapshot.microphone.level } else { 0.0 };
+            (participant.leaf, if participant.is_me { own } else { participant.speaking })
+        });
+        self.speakers.update(levels, now);
+        while let Some(notice) = self.engine.notice() {
+            if let Some(sentence) = said(&notice, words) {
+                self.toast(sentence);
+            }
+        }
+        while self.toasts_until.first().is_some_and(|until| *until <= now) {
+            self.remove_toast(0);
+        }
+        let toast = self.toasts_until.first().map(|until| until - now);
+        let light = self.speakers.next_change();
+        if let Some(seconds) = [toast, light].into_iter().flatten().min_by(f64::total_cmp) {
+            ctx.request_repaint_after_secs((seconds + 0.02) as f32);
+        }
+        match &self.snapshot.phase {
+            Phase::Ended(reason) => Some(reason.clone()),
+            Phase::Connecting { .. }
+            | Phase::TooEarly { .. }
+            | Phase::Waiting
+            | Phase::Joined
+            | Phase::Reconnecting { .. } => None,
+        }
+    }
+
+    fn toast(&mut self, sentence: String) {
+        if self.view.toasts.last() != Some(&sentence) {
+            self.view.toasts.push(sentence);
+            self.toasts_until.push(self.now + TOAST);
+        }
+    }
+
+    fn remove_toast(&mut self, index: usize) {
+        if index < self.view.toasts.len() {
+            self.view.toasts.remove(index);
+            self.toasts_until.remove(index);
+        }
+    }
+
+    fn send(&mut self, command: Command, words: &Words) {
+        if self.engine.send(command).is_err() {
+            self.toast(words.say("toast-busy"));
+        }
+    }
+
+    /// Asks for pictures about as high as they are shown.
+    fn watch(&mut self, area: egui::Rect, pixels_per_point: f32) {
+        let tiles = layout::tiles(self.snapshot.participants.len(), area, crate::theme::space::TILES);
+        let Some(tile) = tiles.first() else { return };
+        let height = match tile.height() * pixels_per_point {
+            ..220.0 => 180,
+            ..460.0 => 360,
+            _ => 720,
+        };
+        if height != self.watched && self.engine.send(Command::WatchAll(height)).is_ok() {
+            self.watched = height;
+        }
+    }
+}
+
+impl App {
+    pub(super) fn show_meeting(&mut self, ui: &mut egui::Ui) {
+        let Screen::Meeting(sitting) = &mut self.screen else { return };
+        let data: MeetingData = meeting::data::data(&sitting.snapshot, &sitting.speakers, (self.wall)(), &self.words);
+        sitting.watch(ui.max_rect(), ui.pixels_per_point());
+        let action =
+            meeting::ui::show(ui, &data, &mut sitting.view, &*sitting.engine, &self.screenery, &self.words);
+        match action {
+            Some(MeetingAction::Microphone(on)) => sitting.send(Command::Microphone(on), &self.words),
+            Some(MeetingAction::Camera(on)) => sitting.send(Command::Camera(on), &self.words),
+            Some(MeetingAction::Retry) => sitting.send(Command::RetryNow, &self.words),
+            Some(MeetingAction::Leave) => self.end_sitting(&EndReason::Left),
+            Some(MeetingAction::Dismiss(index)) => sitting.remove_toast(index),
+            None => {}
+        }
+    }
+
+    /// Out of the meeting, to the screen that says why.
+    pub(super) fn end_sitting(&mut self, reason: &EndReason) {
+        let Screen::Meeting(sitting) = std::mem::replace(&mut self.screen, Screen::Home) else { return };
+        let in_order = matches!(reason, EndReason::Left | EndReason::Over);
+        let data = EndedData {
+            title: sitting.snapshot.title.clone(),
+            level: sitting.snapshot.level,
+            reason: explain::end(reason, &self.words),
+            advice: explain::advice(reason, &self.words),
+            in_order,
+            can_return: can_return(reason) && sitting.ticket.is_some(),
+        };
+        let again = sitting.ticket.clone();
+        dismiss(sitting.into_engine());
+        self.screen = Screen::Ended(Box::new(Ended { data, again }));
+    }
+}
+
+/// Whether entering again can end otherwise.
+fn can_return(reason: &EndReason) -> bool {
+    match reason {
+        EndReason::Left | EndReason::Failed(_) | EndReason::Refused(_) | EndReason::Connection(_) => true,
+        EndReason::Over | EndReason::Removed | EndReason::Credential(_) | EndReason::Untrustworthy(_) => false,
+    }
+}
+
+/// A notice in words; `None` for what the strip above the tiles says already.
+fn said(notice: &Notice, words: &Words) -> Option<String> {
+    match notice {
+        Notice::DeviceLost { error, .. } => Some(explain::capture(error, words)),
+        Notice::DeviceBack { name, .. } => Some(words.tell("toast-device-back", [("name", name.as_str().into())])),
+        Notice::NewcomerRefused { reason, .. } => {
+            Some(words.tell("toast-newcomer-refused", [("reason", reason.as_str().into())]))
+        }
+        Notice::ConnectionLost(_) => None,
+        Notice::Reconnected => Some(words.say("toast-reconnected")),
+        Notice::Undecryptable { who, frames, .. } => Some(words.tell(
+            "toast-undecryptable",
+            [("who", who.as_deref().unwrap_or("nobody").into()), ("frames", (*frames).into())],
+        )),
+        Notice::EncoderFailed { reason, .. } => Some(words.tell("toast-encoder", [("reason", reason.as_str().into())])),
+    }
+}

@@ -1,0 +1,248 @@
+//! The command line of `conclave`.
+
+mod check;
+mod demo;
+mod headless;
+mod join;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Parser, Subcommand};
+use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
+
+use crate::{
+    app::{App, Framed, Options, Start},
+    settings::Settings,
+    words::Words,
+};
+
+/// Conclave: confidential meetings.
+///
+/// Without a command, the first screen is opened.
+#[derive(Debug, Parser)]
+#[command(name = "conclave", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Opens an invitation and enters its meeting.
+    Join(JoinArguments),
+    /// A whole meeting on this machine: relay, simulated delegates, and you as chair.
+    Demo(DemoArguments),
+    /// Tests camera, microphone and loudspeaker, and says what was found.
+    Check(CheckArguments),
+}
+
+/// What `conclave join` takes.
+#[derive(Debug, Args)]
+struct JoinArguments {
+    /// The invitation.
+    #[arg(value_name = "FILE")]
+    invitation: PathBuf,
+    /// The credential; the one in the settings otherwise.
+    #[arg(long, value_name = "PEM")]
+    credential: Option<PathBuf>,
+    /// A file whose first line is the credential's password.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArguments,
+    #[command(flatten)]
+    headless: HeadlessArguments,
+}
+
+/// What `conclave demo` takes.
+#[derive(Debug, Args)]
+struct DemoArguments {
+    /// How many sit at the table, you included.
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=27))]
+    people: u8,
+    #[command(flatten)]
+    sources: SourceArguments,
+    #[command(flatten)]
+    headless: HeadlessArguments,
+}
+
+/// What `conclave check` takes.
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// Without a window. At present the check never opens one.
+    #[arg(long)]
+    headless: bool,
+    /// For scripts: one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sources: SourceArguments,
+}
+
+/// Which devices to use.
+#[derive(Clone, Debug, Args)]
+struct SourceArguments {
+    /// default, off, test, file:CLIP.y4m or device:ID.
+    #[arg(long, value_name = "SPEC")]
+    camera: Option<CameraChoice>,
+    /// default, off, test, file:VOICE.wav or device:ID.
+    #[arg(long, value_name = "SPEC")]
+    microphone: Option<MicrophoneChoice>,
+    /// default, null or device:ID.
+    #[arg(long, value_name = "SPEC")]
+    speaker: Option<SpeakerChoice>,
+}
+
+/// Running without a window.
+#[derive(Clone, Debug, Args)]
+struct HeadlessArguments {
+    /// Without a window.
+    #[arg(long)]
+    headless: bool,
+    /// Leave after so many seconds; without a window only.
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Write what was measured to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// Runs the program; returns its exit code.
+///
+/// # Errors
+/// What made it impossible, for the last line on standard error.
+pub fn run(arguments: Arguments) -> Result<u8> {
+    let words = Words::english();
+    let quit = watch_signals()?;
+    match arguments.task {
+        None => window(remembered(), Start::Home, &quit).map(|()| 0),
+        Some(Task::Join(arguments)) => join::run(arguments, &words, &quit),
+        Some(Task::Demo(arguments)) => demo::run(&arguments, &words, &quit),
+        Some(Task::Check(arguments)) => check::run(&arguments),
+    }
+}
+
+/// The settings of the user. Broken ones are said and replaced by the defaults: they must not keep anybody out.
+fn remembered() -> (Settings, Option<PathBuf>) {
+    let path = Settings::path();
+    let settings = path.as_deref().map_or_else(Settings::default, |path| {
+        Settings::load(path).unwrap_or_else(|error| {
+            tracing::warn!(%error, "settings are not used");
+            Settings::default()
+        })
+    });
+    (settings, path)
+}
+
+/// Opens the window and runs it to its end.
+fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, quit: &Arc<AtomicBool>) -> Result<()> {
+    let options = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Conclave")
+            .with_app_id("conclave")
+            .with_icon(icon())
+            .with_inner_size([1280.0, 720.0])
+            .with_min_inner_size([800.0, 560.0]),
+        centered: true,
+        ..eframe::NativeOptions::default()
+    };
+    let options_of_app = Options { settings, settings_path, start, quit: Arc::clone(quit), ..Options::default() };
+    let waker_slot = Arc::clone(quit);
+    eframe::run_native(
+        "Conclave",
+        options,
+        Box::new(move |context| {
+            wake_on_quit(&context.egui_ctx, waker_slot);
+            Ok(Box::new(Framed(App::new(&context.egui_ctx, options_of_app))))
+        }),
+    )
+    .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Ctrl-C and a polite end by the system set the flag; a second Ctrl-C ends at once.
+fn watch_signals() -> Result<Arc<AtomicBool>> {
+    let quit = Arc::<AtomicBool>::default();
+    let flag = Arc::clone(&quit);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("no handler for Ctrl-C")?;
+    Ok(quit)
+}
+
+/// A window that nothing moves in sleeps; this wakes it when the program is told to end.
+fn wake_on_quit(ctx: &egui::Context, quit: Arc<AtomicBool>) {
+    let ctx = ctx.clone();
+    let watch = move || {
+        while !quit.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        ctx.request_repaint();
+    };
+    if let Err(error) = std::thread::Builder::new().name("conclave-quit".to_owned()).spawn(watch) {
+        tracing::warn!(%error, "Ctrl-C will be seen with the next frame only");
+    }
+}
+
+fn icon() -> egui::IconData {
+    let decoded = png::Decoder::new(std::io::Cursor::new(include_bytes!("../../../assets/icons/conclave-256.png")))
+        .read_info()
+        .ok()
+        .and_then(|mut reader| {
+            let mut rgba = vec![0; reader.output_buffer_size()?];
+            let info = reader.next_frame(&mut rgba).ok()?;
+            (info.color_type == png::ColorType::Rgba)
+                .then_some(egui::IconData { rgba, width: info.width, height: info.height })
+        });
+    decoded.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_fits_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_arguments_open_the_first_screen() {
+        assert!(Arguments::try_parse_from(["conclave"]).unwrap().task.is_none());
+    }
+
+    #[test]
+    fn a_demonstration_without_a_window_is_understood() {
+        let words = ["conclave", "demo", "--headless", "--seconds", "30", "--report", "r.json", "--camera", "file:a.y4m"];
+        let Some(Task::Demo(arguments)) = Arguments::try_parse_from(words).unwrap().task else { panic!("no demo") };
+        assert!(arguments.headless.headless);
+        assert_eq!(arguments.headless.seconds, Some(30));
+        assert_eq!(arguments.sources.camera, Some(CameraChoice::File("a.y4m".into())));
+        assert_eq!(arguments.people, 6);
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_what_is_allowed() {
+        let error = Arguments::try_parse_from(["conclave", "demo", "--camera", "telescope"]).unwrap_err().to_string();
+        assert!(error.contains("telescope") && error.contains("file:CLIP.y4m"), "{error}");
+        assert!(Arguments::try_parse_from(["conclave", "demo", "--people", "99"]).is_err());
+    }
+
+    #[test]
+    fn the_icon_of_the_window_can_be_read() {
+        assert_eq!(icon().width, 256);
+    }
+}

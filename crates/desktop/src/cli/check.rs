@@ -1,0 +1,81 @@
+//! `conclave check`.
+#![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
+
+use anyhow::Result;
+use conclave_client::check::{CheckConfig, CheckReport, DeviceFound, DeviceTest, run as test};
+
+use super::CheckArguments;
+
+pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
+    let sources = arguments.sources.clone();
+    let config = CheckConfig {
+        camera: sources.camera.unwrap_or_default(),
+        microphone: sources.microphone.unwrap_or_default(),
+        speaker: sources.speaker.unwrap_or_default(),
+        ..CheckConfig::default()
+    };
+    let report = test(&config);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", words(&report));
+    }
+    Ok(if report.works() { 0 } else { 1 })
+}
+
+/// The report for people.
+fn words(report: &CheckReport) -> String {
+    let mut text = String::new();
+    let groups: [(&str, &[DeviceFound], &DeviceTest); 3] = [
+        ("Camera", &report.cameras, &report.camera),
+        ("Microphone", &report.microphones, &report.microphone),
+        ("Loudspeaker", &report.speakers, &report.speaker),
+    ];
+    for (name, found, tested) in groups {
+        let mark = if tested.works { "works" } else { "DOES NOT WORK" };
+        text += &format!("{name}: {mark}\n");
+        if let Some(device) = &tested.device {
+            text += &format!("  open: {device}");
+            text += &tested.format.as_ref().map_or_else(String::new, |format| format!(", {format}"));
+            text += &format!(", {} blocks", tested.count);
+            if tested.level > 0.0 {
+                text += &format!(", loudest {:.0} %", tested.level * 100.0);
+            }
+            text += "\n";
+        }
+        if let Some(problem) = &tested.problem {
+            text += &format!("  {problem}\n");
+        }
+        for device in found {
+            text += &format!("  found: {} (device:{})\n", device.name, device.id);
+        }
+    }
+    for error in &report.list_errors {
+        text += &format!("{error}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_work_stands_out_with_its_reason() {
+        let broken = DeviceTest { problem: Some("no camera was found".into()), ..DeviceTest::default() };
+        let fine = DeviceTest { works: true, device: Some("Headset".into()), count: 100, ..DeviceTest::default() };
+        let report = CheckReport {
+            cameras: vec![],
+            microphones: vec![DeviceFound { id: "usb".into(), name: "Headset".into() }],
+            speakers: vec![],
+            list_errors: vec![],
+            camera: broken,
+            microphone: fine.clone(),
+            speaker: fine,
+            relay: None,
+        };
+        let text = words(&report);
+        assert!(text.contains("Camera: DOES NOT WORK\n  no camera was found"), "{text}");
+        assert!(text.contains("found: Headset (device:usb)"), "{text}");
+    }
+}

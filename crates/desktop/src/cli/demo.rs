@@ -1,0 +1,62 @@
+//! `conclave demo`.
+#![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use anyhow::Result;
+use conclave_client::{Config, Report, wall_clock};
+
+use super::{DemoArguments, headless, join, remembered, window};
+use crate::{
+    app::Start,
+    demo::{Demo, DemoSpec},
+    words::Words,
+};
+
+pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<AtomicBool>) -> Result<u8> {
+    let people = usize::from(arguments.people);
+    if !arguments.headless.headless {
+        let (mut settings, path) = remembered();
+        join::use_sources(&mut settings, &arguments.sources);
+        match display() {
+            Ok(()) => return window((settings, path), Start::Demonstration(people), quit).map(|()| 0),
+            Err(reason) => println!("{}", words.tell("cli-no-display", [("reason", reason.into())])),
+        }
+    }
+    let spec = DemoSpec { people, delegates_watch: true, wall: wall_clock() };
+    let demo = Demo::start(spec, words.say("demo-title"))?;
+    let config = Config::new(demo.holder.clone(), demo.invitation.clone());
+    let config = headless::with_what_is_there(join::configure(config, arguments.sources.clone()), words);
+    let config = Config { video: crate::demo::QUALITY, ..config };
+    let mut chair = headless::Participant::start(config)?;
+    let end = chair.run(arguments.headless.seconds, quit, words);
+    // While all are still there: who has left is no participant at the end.
+    let reports = finish(chair, &demo);
+    let report = Report::merge(&reports);
+    println!("{}", headless::summary(&report));
+    if let Some(path) = &arguments.headless.report {
+        headless::write_report(path, &report)?;
+    }
+    Ok(if end.is_some() { 2 } else { 0 })
+}
+
+/// Everybody leaves; returns what they measured, the chair first.
+fn finish(chair: headless::Participant, demo: &Demo) -> Vec<Report> {
+    let mut reports = vec![chair.finish()];
+    demo.finish();
+    reports.extend(demo.reports());
+    reports
+}
+
+/// Whether a window can be opened, or why not.
+fn display() -> Result<(), String> {
+    if !cfg!(all(unix, not(target_os = "macos"))) {
+        return Ok(());
+    }
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("DISPLAY") || set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET") {
+        Ok(())
+    } else {
+        Err("neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned())
+    }
+}

@@ -1,0 +1,189 @@
+//! Taking part without a window.
+#![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, devices};
+use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, Phase, Report};
+
+use crate::{explain, words::Words};
+
+/// How often the loop looks around when nothing wakes it.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A participant without a window.
+pub(super) struct Participant {
+    client: Client,
+    notices: Notices,
+    woken: Arc<Woken>,
+    said: Option<String>,
+}
+
+/// Lets the loop sleep until the engine has something to say.
+#[derive(Default)]
+struct Woken {
+    flag: Mutex<bool>,
+    came: Condvar,
+}
+
+impl Participant {
+    /// Starts taking part.
+    pub(super) fn start(config: Config) -> Result<Self> {
+        let woken = Arc::<Woken>::default();
+        let waker = Arc::clone(&woken);
+        let wake = move || {
+            *waker.flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            waker.came.notify_one();
+        };
+        let (client, notices) = Client::start(config, Arc::new(wake))?;
+        Ok(Self { client, notices, woken, said: None })
+    }
+
+    /// Takes part until the meeting ends, the time is over or the program is told to end.
+    ///
+    /// Each change of where the participant stands is one line. Returns why the meeting ended, where it did by itself.
+    pub(super) fn run(&mut self, seconds: Option<u64>, quit: &AtomicBool, words: &Words) -> Option<EndReason> {
+        let deadline = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        loop {
+            self.sleep();
+            while let Some((notice, _)) = self.notices.try_next() {
+                self.on_notice(&notice, words);
+            }
+            let snapshot = self.client.snapshot();
+            let sentence = phase(&snapshot.phase, &snapshot.relay, words);
+            if self.said.as_ref() != Some(&sentence) {
+                println!("{sentence}");
+                self.said = Some(sentence);
+            }
+            if let Phase::Ended(reason) = &snapshot.phase {
+                return Some(reason.clone());
+            }
+            if quit.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return None;
+            }
+        }
+    }
+
+    /// Leaves and returns what was measured.
+    pub(super) fn finish(self) -> Report {
+        // An ended engine takes no command and needs none.
+        let _ = self.client.try_send(Command::Leave);
+        self.client.join();
+        self.client.report()
+    }
+
+    fn sleep(&self) {
+        let flag = self.woken.flag.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut flag, _) = self
+            .woken
+            .came
+            .wait_timeout_while(flag, LOOK, |flag| !*flag)
+            .unwrap_or_else(PoisonError::into_inner);
+        *flag = false;
+        drop(flag);
+        // Frames wake more often than there is anything to say.
+        std::thread::sleep(LOOK / 10);
+    }
+
+    fn on_notice(&self, notice: &Notice, words: &Words) {
+        match notice {
+            Notice::DeviceLost { error, .. } => println!("{}", explain::capture(error, words)),
+            Notice::DeviceBack { name, .. } => {
+                println!("{}", words.tell("toast-device-back", [("name", name.as_str().into())]));
+            }
+            Notice::NewcomerRefused { reason, .. } => {
+                println!("{}", words.tell("toast-newcomer-refused", [("reason", reason.as_str().into())]));
+            }
+            Notice::ConnectionLost(reason) => println!("{}", explain::retry(reason, words)),
+            Notice::Reconnected => println!("{}", words.say("toast-reconnected")),
+            Notice::Undecryptable { who, frames, .. } => {
+                let who = who.as_deref().unwrap_or("nobody");
+                println!("{}", words.tell("toast-undecryptable", [("who", who.into()), ("frames", (*frames).into())]));
+            }
+            Notice::EncoderFailed { reason, .. } => {
+                println!("{}", words.tell("toast-encoder", [("reason", reason.as_str().into())]));
+            }
+        }
+    }
+}
+
+fn phase(phase: &Phase, relay: &str, words: &Words) -> String {
+    match phase {
+        Phase::Connecting { last_error: None, .. } => words.tell("stage-connecting", [("relay", relay.into())]),
+        Phase::Connecting { last_error: Some(why), .. } | Phase::Reconnecting { why, .. } => explain::retry(why, words),
+        Phase::TooEarly { begins } => words.tell(
+            "stage-too-early",
+            [("when", crate::time::moment(*begins, conclave_client::wall_clock(), words).into())],
+        ),
+        Phase::Waiting => words.say("stage-waiting"),
+        Phase::Joined => words.say("stage-joined"),
+        Phase::Ended(reason) => explain::end(reason, words),
+    }
+}
+
+/// Puts test sources in place of default devices that are not there, and says so in a line each.
+pub(super) fn with_what_is_there(mut config: Config, words: &Words) -> Config {
+    let wanted = config.camera == CameraChoice::Default
+        || config.microphone == MicrophoneChoice::Default
+        || config.speaker == SpeakerChoice::Default;
+    if !wanted {
+        return config;
+    }
+    let found = devices();
+    let reason = |kind| {
+        let mut errors = found.errors.iter().filter(|error| explain::is_about(error, kind));
+        let said = errors.next().map(|error| explain::capture(error, words));
+        said.unwrap_or_else(|| words.say("cli-nothing-found"))
+    };
+    let person = config.holder.person();
+    if config.camera == CameraChoice::Default && found.cameras.is_empty() {
+        println!("{}", words.tell("cli-no-camera", [("reason", reason(conclave_capture::DeviceKind::Camera).into())]));
+        config.camera = CameraChoice::Test(TestPerson {
+            name: person.name.clone(),
+            seat: person.seat.clone(),
+            seed: 0,
+            turns: Turns::NEVER,
+        });
+    }
+    if config.microphone == MicrophoneChoice::Default && found.microphones.is_empty() {
+        let reason = reason(conclave_capture::DeviceKind::Microphone);
+        println!("{}", words.tell("cli-no-microphone", [("reason", reason.into())]));
+        config.microphone = MicrophoneChoice::Test { seed: 0, turns: Turns::NEVER };
+    }
+    if config.speaker == SpeakerChoice::Default && found.speakers.is_empty() {
+        let reason = reason(conclave_capture::DeviceKind::Speaker);
+        println!("{}", words.tell("cli-no-speaker", [("reason", reason.into())]));
+        config.speaker = SpeakerChoice::Null;
+    }
+    config
+}
+
+/// Writes what was measured.
+pub(super) fn write_report(path: &Path, report: &Report) -> Result<()> {
+    let json = serde_json::to_string_pretty(report)?;
+    fs::write(path, json).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// One line on what was measured.
+pub(super) fn summary(report: &Report) -> String {
+    let mut rates: Vec<f64> = report.pairs.iter().map(|pair| pair.video_fps).collect();
+    rates.sort_by(f64::total_cmp);
+    let median = rates.get(rates.len() / 2).copied().unwrap_or(0.0);
+    format!(
+        "{} participants, {} pairs, median {median:.1} frames/s, {:.1} s CPU in {:.1} s, {:.0} MB at most",
+        report.participants.len(),
+        report.pairs.len(),
+        report.process.cpu_s,
+        report.process.wall_s,
+        report.process.rss_peak_mb,
+    )
+}

@@ -1,0 +1,159 @@
+//! `conclave join`.
+
+use std::{
+    fs,
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use anyhow::{Context as _, Result, bail};
+use conclave_client::{Config, EndReason, wall_clock};
+use conclave_identity::{Holder, Invitation, WindowError, check_member};
+use zeroize::Zeroizing;
+
+use super::{JoinArguments, SourceArguments, headless, remembered, window};
+use crate::{
+    app::{JoinStart, Start},
+    explain,
+    screens::unlock::data::Password,
+    settings::Settings,
+    words::Words,
+};
+
+/// The longest password file that is read.
+const MAX_PASSWORD_FILE: u64 = 4096;
+
+pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<AtomicBool>) -> Result<u8> {
+    let (mut settings, path) = remembered();
+    if let Some(credential) = arguments.credential {
+        settings.credential = Some(credential);
+    }
+    let password = arguments.password_file.as_deref().map(read_password).transpose()?;
+    if !arguments.headless.headless {
+        use_sources(&mut settings, &arguments.sources);
+        let start = JoinStart { invitation: arguments.invitation, password: password.unwrap_or_default() };
+        return window((settings, path), Start::Join(start), quit).map(|()| 0);
+    }
+    let credential = settings.credential.clone().context("name a credential with --credential")?;
+    let password = match password {
+        Some(password) => password,
+        None => ask_password(&credential, words)?,
+    };
+    let (holder, invitation) = unlock(&credential, &password, &arguments.invitation, words)?;
+    let config = configure(Config::new(holder, invitation), arguments.sources);
+    let config = headless::with_what_is_there(config, words);
+    let mut participant = headless::Participant::start(config)?;
+    let end = participant.run(arguments.headless.seconds, quit, words);
+    let report = participant.finish();
+    if let Some(path) = &arguments.headless.report {
+        headless::write_report(path, &report)?;
+    }
+    Ok(match end {
+        None | Some(EndReason::Left | EndReason::Over) => 0,
+        Some(
+            EndReason::Refused(_)
+            | EndReason::Removed
+            | EndReason::Connection(_)
+            | EndReason::Credential(_)
+            | EndReason::Untrustworthy(_)
+            | EndReason::Failed(_),
+        ) => 2,
+    })
+}
+
+/// The devices of the command line, in a configuration.
+pub(super) fn configure(mut config: Config, sources: SourceArguments) -> Config {
+    config.camera = sources.camera.unwrap_or_default();
+    config.microphone = sources.microphone.unwrap_or_default();
+    config.speaker = sources.speaker.unwrap_or_default();
+    config
+}
+
+/// The devices of the command line, as if they had been chosen in the window.
+pub(super) fn use_sources(settings: &mut Settings, sources: &SourceArguments) {
+    use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
+    match &sources.camera {
+        None => {}
+        Some(CameraChoice::Off) => settings.camera_on = false,
+        Some(CameraChoice::Default) => "default".clone_into(&mut settings.camera),
+        Some(CameraChoice::Device(id)) => settings.camera = format!("device:{id}"),
+        Some(CameraChoice::File(path)) => settings.camera = format!("file:{}", path.display()),
+        Some(CameraChoice::Test(_)) => "test".clone_into(&mut settings.camera),
+    }
+    match &sources.microphone {
+        None => {}
+        Some(MicrophoneChoice::Off) => "off".clone_into(&mut settings.microphone),
+        Some(MicrophoneChoice::Default) => "default".clone_into(&mut settings.microphone),
+        Some(MicrophoneChoice::Device(id)) => settings.microphone = format!("device:{id}"),
+        Some(MicrophoneChoice::File(path)) => settings.microphone = format!("file:{}", path.display()),
+        Some(MicrophoneChoice::Test { .. }) => "test".clone_into(&mut settings.microphone),
+    }
+    match &sources.speaker {
+        None => {}
+        Some(SpeakerChoice::Default) => "default".clone_into(&mut settings.speaker),
+        Some(SpeakerChoice::Device(id)) => settings.speaker = format!("device:{id}"),
+        Some(SpeakerChoice::Null) => "null".clone_into(&mut settings.speaker),
+    }
+}
+
+fn read_password(path: &Path) -> Result<Password> {
+    let shown = path.display();
+    let size = fs::metadata(path).with_context(|| format!("{shown} cannot be read"))?.len();
+    if size > MAX_PASSWORD_FILE {
+        bail!("{shown} has {size} bytes; a file with a password has at most {MAX_PASSWORD_FILE}");
+    }
+    let text = Zeroizing::new(fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?);
+    let mut password = Password::with_room();
+    password.0.push_str(text.lines().next().unwrap_or_default());
+    Ok(password)
+}
+
+fn ask_password(credential: &Path, words: &Words) -> Result<Password> {
+    if !std::io::stdin().is_terminal() {
+        bail!("name a file with the password with --password-file");
+    }
+    let file = crate::screens::home::data::file_name(credential);
+    let prompt = words.tell("cli-password", [("file", file.into())]);
+    Ok(Password(Zeroizing::new(rpassword::prompt_password(prompt + " ")?)))
+}
+
+fn unlock(credential: &Path, password: &Password, invitation: &PathBuf, words: &Words) -> Result<(Holder, Invitation)> {
+    let wall = wall_clock();
+    let bytes = fs::read(invitation).with_context(|| format!("{} cannot be read", invitation.display()))?;
+    let said = |error| anyhow::anyhow!("{}: {}", invitation.display(), explain::invitation(&error, words));
+    let unverified = Invitation::parse(&bytes).map_err(said)?;
+    let holder = Holder::open(credential, &password.0, wall)
+        .map_err(|error| anyhow::anyhow!("{}: {}", credential.display(), explain::credential(&error, words)))?;
+    let invitation = unverified.verify(holder.root(), wall).map_err(said)?;
+    check_member(holder.chain(), &invitation, holder.root(), wall)
+        .map_err(|error| anyhow::anyhow!("{}", explain::member(&error, words)))?;
+    if let Err(error @ WindowError::Over { .. }) = invitation.check_window(wall) {
+        bail!("{}", explain::window(error, wall, words));
+    }
+    Ok((holder, invitation))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_password_is_the_first_line_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        fs::write(&path, "correct horse\nbattery").unwrap();
+        assert_eq!(*read_password(&path).unwrap().0, "correct horse");
+    }
+
+    #[test]
+    fn a_file_that_is_no_password_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("video.mp4");
+        fs::write(&path, vec![b'x'; 5000]).unwrap();
+        let error = read_password(&path).unwrap_err().to_string();
+        assert!(error.contains("video.mp4"), "{error}");
+    }
+}

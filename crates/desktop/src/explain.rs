@@ -1,0 +1,234 @@
+//! What went wrong, in the person's language: what, where, and what to do.
+//!
+//! The errors of the other crates have English words of their own, for logs and command lines. Here each is a message
+//! of the language files; only what no language can say better, as the reason that a driver gave, goes in as it is.
+
+use conclave_capture::{CaptureError, DeviceKind};
+use conclave_client::{ConnectError, EndReason, RetryReason};
+use conclave_identity::{CredentialError, InvitationError, MemberError, WindowError};
+use conclave_model::wire::signal::Refusal;
+
+use crate::{time, words::Words};
+
+/// Why there is no picture or sound.
+pub fn capture(error: &CaptureError, words: &Words) -> String {
+    let named = |message: &str, kind: DeviceKind, name: &str, reason: &str| {
+        let device = words.say(match kind {
+            DeviceKind::Camera => "device-camera",
+            DeviceKind::Microphone => "device-microphone",
+            DeviceKind::Speaker => "device-speaker",
+        });
+        words.tell(message, [("device", device.into()), ("name", name.into()), ("reason", reason.into())])
+    };
+    match error {
+        CaptureError::Off(kind) => named("capture-off", *kind, "", ""),
+        CaptureError::NoDevice { kind, reason } => named("capture-none", *kind, "", reason),
+        CaptureError::UnknownDevice { kind, id } => named("capture-unknown", *kind, id, ""),
+        CaptureError::Busy { kind, name } => named("capture-busy", *kind, name, ""),
+        CaptureError::Denied { kind, name } => named("capture-denied", *kind, name, ""),
+        CaptureError::Unsupported { kind, name, reason } => named("capture-unsupported", *kind, name, reason),
+        CaptureError::NotOpened { kind, name, reason } => named("capture-not-opened", *kind, name, reason),
+        CaptureError::Lost { kind, name, reason } => named("capture-lost", *kind, name, reason),
+        CaptureError::Frozen { kind, name, seconds } => named("capture-frozen", *kind, name, &seconds.to_string()),
+        CaptureError::NoThread { .. }
+        | CaptureError::Wish { .. }
+        | CaptureError::Unreadable { .. }
+        | CaptureError::Y4m { .. }
+        | CaptureError::Wav { .. } => words.tell("capture-other", [("reason", error.to_string().into())]),
+    }
+}
+
+/// Whether an error is about devices of this kind.
+pub fn is_about(error: &CaptureError, wanted: DeviceKind) -> bool {
+    match error {
+        CaptureError::Off(kind)
+        | CaptureError::NoDevice { kind, .. }
+        | CaptureError::UnknownDevice { kind, .. }
+        | CaptureError::Busy { kind, .. }
+        | CaptureError::Denied { kind, .. }
+        | CaptureError::Unsupported { kind, .. }
+        | CaptureError::NotOpened { kind, .. }
+        | CaptureError::Lost { kind, .. }
+        | CaptureError::Frozen { kind, .. } => *kind == wanted,
+        CaptureError::NoThread { .. }
+        | CaptureError::Wish { .. }
+        | CaptureError::Unreadable { .. }
+        | CaptureError::Y4m { .. }
+        | CaptureError::Wav { .. } => false,
+    }
+}
+
+/// Why there is no connection.
+pub fn connect(error: &ConnectError, words: &Words) -> String {
+    let relay = |message: &str, relay: &str, reason: &str| {
+        words.tell(message, [("relay", relay.into()), ("reason", reason.into())])
+    };
+    match error {
+        ConnectError::Resolve { host } => relay("connect-name", host, ""),
+        ConnectError::Refused { relay: at } => relay("connect-refused", at, ""),
+        ConnectError::Unreachable { relay: at, kind } => relay("connect-unreachable", at, &kind.to_string()),
+        ConnectError::TimedOut { relay: at, .. } => relay("connect-timeout", at, ""),
+        ConnectError::WrongRelay { relay: at, reason } => relay("connect-wrong-relay", at, reason),
+        ConnectError::CredentialRefused { relay: at, reason } => relay("connect-credential", at, reason),
+        ConnectError::Tls { relay: at, reason } => relay("connect-tls", at, reason),
+        ConnectError::NotARelay { relay: at, reason } => relay("connect-not-a-relay", at, reason),
+        ConnectError::Closed | ConnectError::Broken(_) => words.say("connect-lost"),
+        ConnectError::Silent(time) => words.tell("connect-silent", [("seconds", time.as_secs().into())]),
+        ConnectError::Garbage => words.say("connect-garbage"),
+        ConnectError::Stuck => words.say("connect-stuck"),
+        ConnectError::Socket(kind) => words.tell("connect-socket", [("reason", kind.to_string().into())]),
+    }
+}
+
+/// Why a relay refuses.
+pub fn refusal(refusal: Refusal, words: &Words) -> String {
+    words.say(match refusal {
+        Refusal::Version => "refusal-version",
+        Refusal::Invitation => "refusal-invitation",
+        Refusal::NotInvited => "refusal-not-invited",
+        Refusal::TooEarly => "refusal-too-early",
+        Refusal::Over => "refusal-over",
+        Refusal::Level => "refusal-level",
+        Refusal::Full => "refusal-full",
+        Refusal::Replaced => "refusal-replaced",
+        Refusal::Misbehaved => "refusal-misbehaved",
+        Refusal::GoingAway => "refusal-going-away",
+    })
+}
+
+/// Why a connection is made again.
+pub fn retry(reason: &RetryReason, words: &Words) -> String {
+    match reason {
+        RetryReason::Connection(error) => connect(error, words),
+        RetryReason::Refused(reason) => refusal(*reason, words),
+        RetryReason::MediaPath => words.say("retry-media-path"),
+        RetryReason::NotLetIn => words.say("retry-not-let-in"),
+        RetryReason::OutOfStep => words.say("retry-out-of-step"),
+    }
+}
+
+/// Why the meeting is over.
+pub fn end(reason: &EndReason, words: &Words) -> String {
+    match reason {
+        EndReason::Left => words.say("end-left"),
+        EndReason::Over => words.say("end-over"),
+        EndReason::Refused(reason) => refusal(*reason, words),
+        EndReason::Removed => words.say("end-removed"),
+        EndReason::Connection(error) => connect(error, words),
+        EndReason::Credential(reason) => words.tell("end-credential", [("reason", reason.as_str().into())]),
+        EndReason::Untrustworthy(reason) => words.tell("end-untrustworthy", [("reason", reason.as_str().into())]),
+        EndReason::Failed(reason) => words.tell("end-failed", [("reason", reason.as_str().into())]),
+    }
+}
+
+/// What can be done once the meeting is over, where there is something.
+pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
+    match reason {
+        EndReason::Left => Some(words.say("advice-left")),
+        EndReason::Over => None,
+        EndReason::Removed => Some(words.say("advice-ask-chair")),
+        EndReason::Refused(reason) => match reason {
+            Refusal::Version => Some(words.say("advice-update")),
+            Refusal::Invitation | Refusal::NotInvited | Refusal::Level => Some(words.say("advice-ask-registry")),
+            Refusal::Replaced => Some(words.say("advice-replaced")),
+            Refusal::TooEarly | Refusal::Over | Refusal::Full | Refusal::Misbehaved | Refusal::GoingAway => None,
+        },
+        EndReason::Connection(_) | EndReason::Untrustworthy(_) => Some(words.say("advice-report")),
+        EndReason::Credential(_) => Some(words.say("advice-ask-registry")),
+        EndReason::Failed(_) => Some(words.say("advice-again")),
+    }
+}
+
+/// Why a credential cannot be used.
+pub fn credential(error: &CredentialError, words: &Words) -> String {
+    match error {
+        CredentialError::WrongPassword => words.say("credential-wrong-password"),
+        CredentialError::Read { path, kind } => words.tell(
+            "credential-unreadable",
+            [("file", path.display().to_string().into()), ("reason", kind.to_string().into())],
+        ),
+        CredentialError::Permissions { path, .. } => {
+            words.tell("credential-permissions", [("file", path.display().to_string().into())])
+        }
+        CredentialError::Expired { not_after } => {
+            words.tell("credential-expired", [("when", time::moment(*not_after, 0, words).into())])
+        }
+        CredentialError::NotYetValid { not_before } => {
+            words.tell("credential-early", [("when", time::moment(*not_before, 0, words).into())])
+        }
+        CredentialError::KeyMismatch => words.say("credential-mismatch"),
+        CredentialError::TooLarge | CredentialError::Broken => words.say("credential-broken"),
+        CredentialError::Keys(_)
+        | CredentialError::Unencrypted
+        | CredentialError::Encryption
+        | CredentialError::NoCertificate
+        | CredentialError::Root
+        | CredentialError::Key
+        | CredentialError::Chain(_)
+        | CredentialError::Profile(_) => words.tell("credential-unusable", [("reason", error.to_string().into())]),
+    }
+}
+
+/// Why an invitation cannot be used.
+pub fn invitation(error: &InvitationError, words: &Words) -> String {
+    match error {
+        InvitationError::NoInvitation | InvitationError::TooLarge(_) => words.say("invitation-broken"),
+        InvitationError::Signature => words.say("invitation-altered"),
+        InvitationError::Signer(reason) => words.tell("invitation-foreign", [("reason", reason.to_string().into())]),
+        InvitationError::Algorithm | InvitationError::Content(_) => {
+            words.tell("invitation-unusable", [("reason", error.to_string().into())])
+        }
+    }
+}
+
+/// Why a meeting cannot be entered now, at `wall` seconds since 1970-01-01 UTC.
+pub fn window(error: WindowError, wall: u64, words: &Words) -> String {
+    match error {
+        WindowError::NotBegun { not_before } => {
+            words.tell("window-early", [("when", time::moment(not_before, wall, words).into())])
+        }
+        WindowError::Over { not_after } => {
+            words.tell("window-over", [("when", time::moment(not_after, wall, words).into())])
+        }
+    }
+}
+
+/// Why the person's own credential does not fit the invitation.
+pub fn member(error: &MemberError, words: &Words) -> String {
+    match error {
+        MemberError::NotListed => words.say("member-not-listed"),
+        MemberError::NotCleared { .. } => words.say("member-clearance"),
+        MemberError::ClearanceExpired(when) => {
+            words.tell("member-clearance-expired", [("when", time::moment(*when, 0, words).into())])
+        }
+        MemberError::NotReleasable(seat) => words.tell("member-not-releasable", [("seat", seat.as_str().into())]),
+        MemberError::Chain(_) | MemberError::Profile(_) | MemberError::ListDiffers(_) => {
+            words.tell("member-other", [("reason", error.to_string().into())])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_that_is_not_running_is_named() {
+        let error = ConnectError::Refused { relay: "relay.example:4433".into() };
+        assert!(connect(&error, &Words::english()).contains("relay.example:4433"));
+    }
+
+    #[test]
+    fn nothing_left_to_do_gives_no_advice() {
+        let words = Words::english();
+        assert_eq!(advice(&EndReason::Over, &words), None);
+        assert!(advice(&EndReason::Removed, &words).is_some());
+    }
+
+    #[test]
+    fn a_busy_camera_says_which_and_what_to_do() {
+        let error = CaptureError::Busy { kind: DeviceKind::Camera, name: "HD Webcam".into() };
+        let said = capture(&error, &Words::english());
+        assert!(said.contains("HD Webcam") && said.contains("another program"), "{said}");
+    }
+}

@@ -1,0 +1,87 @@
+//! What takes longer than a frame: files, passwords, dialogs, devices. Each runs on a named thread and reports once.
+
+use std::{
+    path::PathBuf,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use conclave_capture::Devices;
+use conclave_client::StartError;
+use conclave_identity::{CredentialError, Holder, Invitation, InvitationError, UnverifiedInvitation};
+
+use crate::{demo::Demo, engine::Engine};
+
+/// How many reports may wait; more jobs than this never run at once.
+const REPORTS: usize = 32;
+
+/// What a job found.
+#[derive(Debug)]
+pub enum Done {
+    /// A file was chosen, or the dialog was closed.
+    PickedInvitation(Option<PathBuf>),
+    /// A file was chosen, or the dialog was closed.
+    PickedCredential(Option<PathBuf>),
+    /// An invitation was read.
+    Invitation(PathBuf, Result<Box<UnverifiedInvitation>, ReadError>),
+    /// A password was tried.
+    Unlocked(Result<Holder, CredentialError>),
+    /// An invitation was checked with a credential.
+    Verified(Result<(Holder, Invitation), InvitationError>),
+    /// What is plugged in.
+    Devices(Box<Devices>),
+    /// The engine was started.
+    Started(Result<Box<dyn Engine + Send>, StartError>),
+    /// A demonstration was prepared.
+    Demonstration(Result<Box<Demo>, String>),
+}
+
+/// Why a file holds no invitation.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The file cannot be read.
+    File(std::io::Error),
+    /// It holds something else.
+    Content(InvitationError),
+}
+
+/// Starts jobs and collects what they found.
+#[derive(Debug)]
+pub struct Jobs {
+    reports: SyncSender<Done>,
+    inbox: Receiver<Done>,
+    waker: egui::Context,
+}
+
+impl Jobs {
+    /// Jobs that wake this window when they are done.
+    pub fn new(waker: egui::Context) -> Self {
+        let (reports, inbox) = sync_channel(REPORTS);
+        Self { reports, inbox, waker }
+    }
+
+    /// Runs a job. Returns whether the system gave a thread for it.
+    pub fn run(&self, name: &'static str, job: impl FnOnce() -> Done + Send + 'static) -> bool {
+        let (reports, waker) = (self.reports.clone(), self.waker.clone());
+        let spawned = thread::Builder::new().name(format!("conclave-{name}")).spawn(move || {
+            // The window may be gone by now; then nobody needs the result.
+            if reports.send(job()).is_ok() {
+                waker.request_repaint();
+            }
+        });
+        if let Err(error) = &spawned {
+            tracing::error!(name, %error, "no thread");
+        }
+        spawned.is_ok()
+    }
+
+    /// The window that is woken.
+    pub fn window(&self) -> egui::Context {
+        self.waker.clone()
+    }
+
+    /// What the next finished job found.
+    pub fn next(&self) -> Option<Done> {
+        self.inbox.try_recv().ok()
+    }
+}

@@ -1,0 +1,4 @@
+//! Why the meeting is over.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,322 @@
+//! What the meeting shows. [`data`](fn@data) makes it of the engine's [`Snapshot`], without a window.
+
+use conclave_client::{KeyState, LocalSource, Participant, Phase, Quality, Snapshot};
+use conclave_model::{LeafIndex, Level, Role, SeatRank};
+use conclave_session::SourceState;
+
+use super::speakers::Speakers;
+use crate::{explain, time, widgets::Urgency, words::Words};
+
+/// Everything on the meeting's screen.
+#[derive(Clone, Debug)]
+pub struct MeetingData {
+    /// The title.
+    pub title: String,
+    /// The level.
+    pub level: Level,
+    /// Where the person stands with the meeting.
+    pub stage: Stage,
+    /// Who is there, in the order of the table.
+    pub tiles: Vec<TileData>,
+    /// The own microphone.
+    pub microphone: ControlData,
+    /// The own camera.
+    pub camera: ControlData,
+    /// The loudspeaker that is really open, or why none is, in words.
+    pub speaker: String,
+    /// Whether there is no loudspeaker.
+    pub speaker_trouble: bool,
+    /// How good the connection is.
+    pub quality: QualityData,
+    /// What the encryption is, in words.
+    pub encryption: String,
+}
+
+/// Where the person stands with the meeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Not in it yet: what is being waited for, and what went wrong before.
+    Entering {
+        /// One sentence.
+        sentence: String,
+        /// More of it.
+        detail: Option<String>,
+        /// Whether trying again at once makes sense.
+        can_retry: bool,
+    },
+    /// At the table.
+    Seated,
+    /// The connection is lost and being made again.
+    Reconnecting {
+        /// One sentence.
+        sentence: String,
+    },
+}
+
+/// One person's tile, and their row in the list.
+#[derive(Clone, Debug)]
+pub struct TileData {
+    /// The place in the group.
+    pub leaf: LeafIndex,
+    /// The certified name.
+    pub name: String,
+    /// The seat, as "Finland".
+    pub seat: String,
+    /// Its code, as "FI".
+    pub seat_code: String,
+    /// Role and rank, in words.
+    pub role: String,
+    /// Whether they lead the meeting.
+    pub chair: bool,
+    /// Whether it is the person at the machine.
+    pub mine: bool,
+    /// Their microphone.
+    pub microphone: SourceState,
+    /// Their camera.
+    pub camera: SourceState,
+    /// Their key.
+    pub key: KeyState,
+    /// Whether they speak.
+    pub speaking: bool,
+    /// Whether their newest picture may be shown.
+    pub show_picture: bool,
+    /// All of it in one sentence, for screen readers.
+    pub spoken: String,
+}
+
+/// A control for microphone or camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlData {
+    /// Whether it is sent.
+    pub on: bool,
+    /// Whether it should be sent and cannot.
+    pub trouble: bool,
+    /// What is open, or why nothing is, and what pressing does: for pointer and screen reader.
+    pub spoken: String,
+    /// How loud, from 0 to 1.
+    pub level: f32,
+}
+
+/// How good the connection is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QualityData {
+    /// From 0 to 4.
+    pub bars: u8,
+    /// In one word.
+    pub word: String,
+    /// With numbers.
+    pub detail: String,
+}
+
+/// Makes the screen of a snapshot. `wall` is in seconds since 1970-01-01 UTC.
+pub fn data(snapshot: &Snapshot, speakers: &Speakers, wall: u64, words: &Words) -> MeetingData {
+    let mut people: Vec<&Participant> = snapshot.participants.iter().collect();
+    people.sort_by_key(|participant| table_order(participant));
+    let tiles: Vec<TileData> =
+        people.into_iter().map(|participant| tile(participant, snapshot, speakers, words)).collect();
+    let speaker_trouble = snapshot.speaker.open_device.is_none() && snapshot.speaker.problem.is_some();
+    let speaker = match (&snapshot.speaker.open_device, &snapshot.speaker.problem) {
+        (Some(device), _) => words.tell("speaker-open", [("device", device.as_str().into())]),
+        (None, Some(problem)) => explain::capture(problem, words),
+        (None, None) => words.say("speaker-none"),
+    };
+    MeetingData {
+        title: snapshot.title.clone(),
+        level: snapshot.level,
+        stage: stage(snapshot, wall, words),
+        microphone: control(&snapshot.microphone, ["control-microphone-on", "control-microphone-off"], words),
+        camera: control(&snapshot.camera, ["control-camera-on", "control-camera-off"], words),
+        speaker,
+        speaker_trouble,
+        quality: quality(&snapshot.quality, &snapshot.relay, words),
+        encryption: words.tell(
+            "encryption-detail",
+            [("count", tiles.len().into()), ("suite", snapshot.suite.into()), ("epoch", snapshot.epoch.0.into())],
+        ),
+        tiles,
+    }
+}
+
+/// The chair first, then by seat, head before deputy before expert; the same at everybody's window.
+fn table_order(participant: &Participant) -> (bool, String, u8, String) {
+    let person = &participant.person;
+    let rank = match person.rank {
+        SeatRank::Head => 0,
+        SeatRank::Deputy => 1,
+        SeatRank::Expert => 2,
+    };
+    (person.role != Role::Chair, person.seat.to_lowercase(), rank, person.name.to_lowercase())
+}
+
+fn tile(participant: &Participant, snapshot: &Snapshot, speakers: &Speakers, words: &Words) -> TileData {
+    let person = &participant.person;
+    // Of ourselves we show what is really open, not what we announced.
+    let own = |source: &LocalSource| match (source.on, &source.open_device) {
+        (false, _) => SourceState::Off,
+        (true, Some(_)) => SourceState::On,
+        (true, None) => SourceState::Missing,
+    };
+    let (microphone, camera) = if participant.is_me {
+        (own(&snapshot.microphone), own(&snapshot.camera))
+    } else {
+        (participant.microphone, participant.camera)
+    };
+    let speaking = microphone == SourceState::On && speakers.is_lit(participant.leaf);
+    let show_picture = camera == SourceState::On && participant.key != KeyState::Failing;
+    let role = match person.role {
+        Role::Delegate => words.rank(person.rank),
+        Role::Chair | Role::Interpreter | Role::Observer | Role::Secretariat => words.role(person.role),
+    };
+    TileData {
+        leaf: participant.leaf,
+        name: person.name.clone(),
+        seat: person.seat.clone(),
+        seat_code: person.seat_code.clone(),
+        chair: person.role == Role::Chair,
+        mine: participant.is_me,
+        microphone,
+        camera,
+        key: participant.key,
+        speaking,
+        show_picture,
+        spoken: spoken(participant, &role, microphone, camera, speaking, words),
+        role,
+    }
+}
+
+fn spoken(
+    participant: &Participant,
+    role: &str,
+    microphone: SourceState,
+    camera: SourceState,
+    speaking: bool,
+    words: &Words,
+) -> String {
+    let person = &participant.person;
+    let who = words.tell(
+        if participant.is_me { "tile-spoken-me" } else { "tile-spoken" },
+        [("name", person.name.as_str().into()), ("seat", person.seat.as_str().into()), ("role", role.into())],
+    );
+    let microphone = words.say(match (speaking, microphone) {
+        (true, _) => "tile-speaking",
+        (false, SourceState::On) => "tile-microphone-on",
+        (false, SourceState::Off) => "tile-microphone-off",
+        (false, SourceState::Missing) => "tile-microphone-missing",
+    });
+    let camera = words.say(match camera {
+        SourceState::On => "tile-camera-on",
+        SourceState::Off => "tile-camera-off",
+        SourceState::Missing => "tile-camera-missing",
+    });
+    format!("{who} {microphone} {camera} {}", key_words(participant.key, words))
+}
+
+/// What the state of a key means.
+pub fn key_words(key: KeyState, words: &Words) -> String {
+    words.say(match key {
+        KeyState::Verified => "key-verified",
+        KeyState::Open => "key-open",
+        KeyState::Failing => "key-failing",
+    })
+}
+
+fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
+    let relay = || [("relay", snapshot.relay.as_str().into())];
+    match &snapshot.phase {
+        Phase::Connecting { attempt, last_error } => Stage::Entering {
+            sentence: words.tell("stage-connecting", relay()),
+            detail: last_error.as_ref().map(|why| {
+                let attempt = words.tell("stage-attempt", [("attempt", (*attempt).into())]);
+                format!("{} {attempt}", explain::retry(why, words))
+            }),
+            can_retry: last_error.is_some(),
+        },
+        Phase::TooEarly { begins } => Stage::Entering {
+            sentence: words.tell("stage-too-early", [("when", time::moment(*begins, wall, words).into())]),
+            detail: Some(words.say("stage-too-early-detail")),
+            can_retry: false,
+        },
+        Phase::Waiting => Stage::Entering {
+            sentence: words.say("stage-waiting"),
+            detail: Some(words.say("stage-waiting-detail")),
+            can_retry: false,
+        },
+        Phase::Joined => Stage::Seated,
+        Phase::Reconnecting { attempt, retry_in, why } => {
+            let why = explain::retry(why, words);
+            let next = if retry_in.is_zero() {
+                words.tell("stage-reconnecting-now", [("attempt", (*attempt).into())])
+            } else {
+                words.tell("stage-reconnecting-in", [("seconds", retry_in.as_secs_f32().ceil().into())])
+            };
+            Stage::Reconnecting { sentence: format!("{why} {next}") }
+        }
+        // The window shows its own screen for this; the sentence is for the moment between the two.
+        Phase::Ended(reason) => {
+            Stage::Entering { sentence: explain::end(reason, words), detail: None, can_retry: false }
+        }
+    }
+}
+
+fn control(source: &LocalSource, [on, off]: [&str; 2], words: &Words) -> ControlData {
+    let device = match (&source.open_device, &source.problem) {
+        (Some(device), _) => device.clone(),
+        (None, Some(problem)) => explain::capture(problem, words),
+        (None, None) => String::new(),
+    };
+    ControlData {
+        on: source.on,
+        trouble: source.on && source.open_device.is_none() && source.problem.is_some(),
+        spoken: words.tell(if source.on { on } else { off }, [("device", device.into())]),
+        level: source.level,
+    }
+}
+
+/// Bars by what people notice: delay above ITU-T G.114's 150 ms one way, loss above what concealment hides.
+fn quality(quality: &Quality, relay: &str, words: &Words) -> QualityData {
+    let round_trip = quality.round_trip.map(|time| time.as_secs_f32() * 1000.0);
+    let bars = if !quality.path_up {
+        0
+    } else {
+        let by_time = match round_trip.unwrap_or(0.0) {
+            ..120.0 => 4,
+            ..250.0 => 3,
+            ..500.0 => 2,
+            _ => 1,
+        };
+        let by_loss = match quality.loss {
+            ..0.02 => 4,
+            ..0.06 => 3,
+            ..0.15 => 2,
+            _ => 1,
+        };
+        by_time.min(by_loss)
+    };
+    let word = words.say(match bars {
+        0 => "quality-none",
+        1 => "quality-bad",
+        2 => "quality-fair",
+        3 => "quality-good",
+        _ => "quality-very-good",
+    });
+    let detail = words.tell(
+        "quality-detail",
+        [
+            ("relay", relay.into()),
+            ("time", round_trip.map_or_else(|| "–".to_owned(), |time| format!("{time:.0}")).into()),
+            ("loss", format!("{:.0}", quality.loss * 100.0).into()),
+        ],
+    );
+    QualityData { bars, word, detail }
+}
+
+/// The strip above the tiles, if there is something to say.
+pub fn strip(data: &MeetingData, words: &Words) -> Option<(Urgency, String)> {
+    if let Stage::Reconnecting { sentence } = &data.stage {
+        return Some((Urgency::Warning, sentence.clone()));
+    }
+    let failing: Vec<&str> =
+        data.tiles.iter().filter(|tile| tile.key == KeyState::Failing).map(|tile| tile.name.as_str()).collect();
+    (!failing.is_empty())
+        .then(|| (Urgency::Bad, words.tell("strip-key-failing", [("names", failing.join(", ").into())])))
+}

@@ -1,0 +1,160 @@
+//! One person's tile, painted.
+
+use conclave_client::KeyState;
+use conclave_session::SourceState;
+use egui::{Color32, CornerRadius, Id, Painter, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
+
+use super::data::{TileData, key_words};
+use crate::{
+    icons::{self, Icon},
+    theme::{Type, colour, radius, space},
+    video::{Screenery, Shown},
+    widgets,
+    words::Words,
+};
+
+/// How much fits on a tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    /// Name and seat on two lines.
+    Large,
+    /// Name and seat's code on one line.
+    Medium,
+    /// The same, tiny.
+    Small,
+}
+
+impl Size {
+    fn of(rect: Rect) -> Self {
+        match rect.height() {
+            190.0.. => Self::Large,
+            118.0.. => Self::Medium,
+            _ => Self::Small,
+        }
+    }
+
+    fn plate(self) -> f32 {
+        match self {
+            Self::Large => 52.0,
+            Self::Medium => 32.0,
+            Self::Small => 24.0,
+        }
+    }
+}
+
+/// Paints a tile into `rect`. `shown` is the newest picture, where there is one.
+pub fn show(ui: &Ui, rect: Rect, tile: &TileData, shown: Option<&Shown>, screenery: &Screenery, words: &Words, id: Id) {
+    let size = Size::of(rect);
+    let painter = ui.painter();
+    let corner = if size == Size::Small { radius::M } else { radius::L };
+    match shown.filter(|_| tile.show_picture) {
+        Some(shown) => screenery.show(painter, rect, shown, tile.mine, f32::from(corner)),
+        None => without_picture(painter, rect, tile, size, corner, words),
+    }
+    plate(painter, rect, tile, size, corner, words);
+    if tile.speaking {
+        let ring = Stroke::new(if size == Size::Small { 2.5 } else { 3.5 }, colour::SPEAKING);
+        painter.rect_stroke(rect, CornerRadius::same(corner), ring, StrokeKind::Inside);
+    }
+    let response = ui.interact(rect, id, Sense::focusable_noninteractive() | Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Group, true, &tile.spoken));
+    widgets::focus_ring(painter, &response, corner);
+    response.on_hover_ui_at_pointer(|ui| {
+        ui.set_max_width(320.0);
+        widgets::text(ui, Type::Strong, colour::TEXT, tile.name.clone());
+        widgets::text(ui, Type::Small, colour::TEXT_MUTED, format!("{}, {}", tile.seat, tile.role));
+        widgets::text(ui, Type::Small, key_colour(tile.key), key_words(tile.key, words));
+    });
+}
+
+fn without_picture(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8, words: &Words) {
+    painter.rect(
+        rect,
+        CornerRadius::same(corner),
+        colour::TILE,
+        Stroke::new(1.0, colour::LINE),
+        StrokeKind::Inside,
+    );
+    let room = Rect::from_min_max(rect.min, rect.max - Vec2::new(0.0, size.plate()));
+    let disc = (room.height() * 0.66).min(room.width() * 0.4).min(150.0);
+    let says = if tile.key == KeyState::Failing {
+        Some((words.say("tile-not-opened"), colour::BAD))
+    } else if tile.show_picture && size == Size::Large {
+        Some((words.say("tile-no-picture-yet"), colour::TEXT_MUTED))
+    } else {
+        None
+    };
+    let lift = if says.is_some() && size != Size::Small { 12.0 } else { 0.0 };
+    widgets::initials(painter, room.center() - Vec2::new(0.0, lift), disc, &tile.name);
+    if let Some((words, tint)) = says.filter(|_| size != Size::Small) {
+        let galley = widgets::line(painter, &words, Type::Small, tint, room.width() - 2.0 * space::S);
+        painter.galley(Pos2::new(room.center().x - galley.size().x / 2.0, room.center().y + disc / 2.0 - 6.0), galley, tint);
+    }
+}
+
+/// The strip at the foot: who it is at the left, how their devices and keys stand at the right.
+fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8, words: &Words) {
+    let plate = Rect::from_min_max(Pos2::new(rect.left(), rect.bottom() - size.plate()), rect.max);
+    painter.rect_filled(plate, CornerRadius { sw: corner, se: corner, ..CornerRadius::ZERO }, colour::SCRIM);
+    let pad = if size == Size::Small { 7.0 } else { space::M };
+    let sign = match size {
+        Size::Large => 18.0,
+        Size::Medium => 15.0,
+        Size::Small => 12.0,
+    };
+    let mut right = plate.right() - pad;
+    for (icon, tint) in signs(tile) {
+        let at = Rect::from_center_size(Pos2::new(right - sign / 2.0, plate.center().y), Vec2::splat(sign));
+        icons::paint(painter, icon, at, tint);
+        right -= sign + sign * 0.4;
+    }
+    let left = plate.left() + pad;
+    let name = if tile.mine { words.tell("tile-me", [("name", tile.name.as_str().into())]) } else { tile.name.clone() };
+    match size {
+        Size::Large => {
+            let star = if tile.chair { 20.0 } else { 0.0 };
+            if tile.chair {
+                let at = Rect::from_center_size(Pos2::new(left + 8.0, plate.top() + 17.0), Vec2::splat(16.0));
+                icons::paint(painter, Icon::Chair, at, colour::SPEAKING);
+            }
+            let galley = widgets::line(painter, &name, Type::Strong, colour::TEXT, right - left - star);
+            painter.galley(Pos2::new(left + star, plate.top() + 8.0), galley, colour::TEXT);
+            let code = Pos2::new(left, plate.top() + 37.0);
+            let code = widgets::seat_code(painter, code, &tile.seat_code, Type::Tiny, colour::TEXT_MUTED);
+            let galley = widgets::line(painter, &tile.seat, Type::Small, colour::TEXT_MUTED, right - code.right() - 6.0);
+            painter.galley(Pos2::new(code.right() + 6.0, plate.top() + 28.0), galley, colour::TEXT_MUTED);
+        }
+        Size::Medium | Size::Small => {
+            let kind = if size == Size::Medium { Type::SmallStrong } else { Type::Tiny };
+            let code = widgets::seat_code(painter, Pos2::new(left, plate.center().y), &tile.seat_code, Type::Tiny, colour::TEXT_MUTED);
+            let galley = widgets::line(painter, &name, kind, colour::TEXT, right - code.right() - 6.0);
+            let top = plate.center().y - galley.size().y / 2.0;
+            painter.galley(Pos2::new(code.right() + 6.0, top), galley, colour::TEXT);
+        }
+    }
+}
+
+/// Key, camera and microphone, from right to left.
+pub fn signs(tile: &TileData) -> [(Icon, Color32); 3] {
+    let key = if tile.key == KeyState::Failing { Icon::LockOpen } else { Icon::Lock };
+    let camera = match tile.camera {
+        SourceState::On => (Icon::Camera, colour::TEXT_MUTED),
+        SourceState::Off => (Icon::CameraOff, colour::TEXT_MUTED),
+        SourceState::Missing => (Icon::CameraOff, colour::WARNING),
+    };
+    let microphone = match tile.microphone {
+        SourceState::On if tile.speaking => (Icon::Microphone, colour::SPEAKING),
+        SourceState::On => (Icon::Microphone, colour::TEXT),
+        SourceState::Off => (Icon::MicrophoneOff, colour::BAD),
+        SourceState::Missing => (Icon::MicrophoneOff, colour::WARNING),
+    };
+    [(key, key_colour(tile.key)), camera, microphone]
+}
+
+fn key_colour(key: KeyState) -> Color32 {
+    match key {
+        KeyState::Verified => colour::TEXT_MUTED,
+        KeyState::Open => colour::GOOD,
+        KeyState::Failing => colour::BAD,
+    }
+}

@@ -1,0 +1,4 @@
+//! Own picture and voice before entering.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,122 @@
+//! What the screen before entering shows.
+
+use conclave_model::Level;
+
+use crate::video::Shown;
+
+/// Everything on the screen before entering.
+#[derive(Clone, Debug)]
+pub struct PreviewData {
+    /// The meeting's title.
+    pub title: String,
+    /// The meeting's level.
+    pub level: Level,
+    /// When it is, in words.
+    pub when: String,
+    /// The invitation's warning.
+    pub warning: Option<String>,
+    /// How many are invited.
+    pub invited: usize,
+    /// As whom the person enters: name and seat.
+    pub me: (String, String),
+    /// The own picture.
+    pub picture: Option<Shown>,
+    /// The own camera.
+    pub camera: SourceView,
+    /// The own microphone.
+    pub microphone: SourceView,
+    /// Which camera.
+    pub cameras: Picker,
+    /// Which microphone.
+    pub microphones: Picker,
+    /// Which loudspeaker.
+    pub speakers: Picker,
+    /// Whether the meeting can be entered, or why not, in words.
+    pub entry: Result<(), String>,
+    /// Whether the person is on the way in.
+    pub entering: bool,
+}
+
+/// A camera or microphone of the person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceView {
+    /// Whether the person wants it open.
+    pub on: bool,
+    /// What is really open.
+    pub device: Option<String>,
+    /// Why nothing is, in words.
+    pub problem: Option<String>,
+    /// How loud, from 0 to 1.
+    pub level: f32,
+}
+
+/// A list to choose a device from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picker {
+    /// The words of the command line, and what people call it.
+    pub entries: Vec<(String, String)>,
+    /// The chosen one's word.
+    pub chosen: String,
+}
+
+/// Which device a picker is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Picture.
+    Camera,
+    /// Voice.
+    Microphone,
+    /// The others' voices.
+    Speaker,
+}
+
+/// What the person wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PreviewAction {
+    /// Into the meeting.
+    Enter,
+    /// Back to the first screen.
+    Back,
+    /// Open or close the microphone.
+    Microphone(bool),
+    /// Open or close the camera.
+    Camera(bool),
+    /// Use the device with this word.
+    Choose(Kind, String),
+}
+
+impl Picker {
+    /// The system's default, then the devices, then what was chosen before and is not there.
+    pub fn new(
+        default_name: String,
+        devices: impl IntoIterator<Item = (String, String)>,
+        chosen: &str,
+        missing: impl FnOnce(&str) -> String,
+    ) -> Self {
+        let mut entries = vec![("default".to_owned(), default_name)];
+        entries.extend(devices.into_iter().map(|(id, name)| (format!("device:{id}"), name)));
+        if !entries.iter().any(|(word, _)| word == chosen) {
+            entries.push((chosen.to_owned(), missing(chosen)));
+        }
+        Self { entries, chosen: chosen.to_owned() }
+    }
+
+    /// What people call the chosen one.
+    pub fn chosen_name(&self) -> &str {
+        self.entries.iter().find(|(word, _)| *word == self.chosen).map_or("", |(_, name)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_device_that_is_gone_stays_in_the_list() {
+        let devices = || [("usb".to_owned(), "Headset".to_owned())];
+        let there = Picker::new("Default".into(), devices(), "device:usb", |_| unreachable!());
+        assert_eq!((there.entries.len(), there.chosen_name()), (2, "Headset"));
+        let gone = Picker::new("Default".into(), devices(), "device:hdmi", |word| format!("{word} (gone)"));
+        assert_eq!((gone.entries.len(), gone.chosen_name()), (3, "device:hdmi (gone)"));
+    }
+}

@@ -1,0 +1,183 @@
+//! The screen before entering, painted.
+
+use egui::{Align, ComboBox, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
+
+use super::data::{Kind, Picker, PreviewAction, PreviewData};
+use crate::{
+    icons::Icon,
+    shortcuts,
+    theme::{Type, colour, radius, space},
+    video::Screenery,
+    widgets::{self, Control, PushButton, Standing, Weight},
+    words::Words,
+};
+
+/// Shows the screen and returns what the person wants.
+pub fn show(ui: &mut Ui, data: &PreviewData, screenery: &Screenery, words: &Words) -> Option<PreviewAction> {
+    let area = ui.max_rect();
+    ui.painter().rect_filled(area, 0.0, colour::CANVAS);
+    let banner = |top| Rect::from_min_size(Pos2::new(area.left(), top), Vec2::new(area.width(), space::BANNER));
+    widgets::level_banner(ui, banner(area.top()), data.level, words, ui.scope_id().with("level-top"));
+    let mut action = None;
+
+    let room = area.shrink2(Vec2::new(space::XXL, space::BANNER + space::L));
+    let width = room.width().min(1280.0);
+    let room = Rect::from_center_size(room.center(), Vec2::new(width, room.height()));
+    let side = (width * 0.36).clamp(320.0, 420.0);
+    let picture_width = width - side - space::XXL;
+    let picture_height = (picture_width * 9.0 / 16.0).min(room.height() - 120.0);
+    let top = room.top() + ((room.height() - picture_height - 96.0) / 2.0).max(0.0);
+    let picture = Rect::from_min_size(Pos2::new(room.left(), top), Vec2::new(picture_width, picture_height));
+    let side = Rect::from_min_max(Pos2::new(room.right() - side, top), room.max);
+
+    widgets::inside(ui, side, |ui| side_column(ui, data, words, &mut action));
+    own_picture(ui, picture, data, screenery, words);
+    controls(ui, picture, data, words, &mut action);
+    widgets::level_banner(ui, banner(area.bottom() - space::BANNER), data.level, words, ui.scope_id().with("level-bottom"));
+    action
+}
+
+fn own_picture(ui: &Ui, rect: Rect, data: &PreviewData, screenery: &Screenery, words: &Words) {
+    let painter = ui.painter();
+    let corners = CornerRadius::same(radius::L);
+    painter.rect(rect, corners, colour::TILE, Stroke::new(1.0, colour::LINE), StrokeKind::Inside);
+    let shown = data.picture.as_ref().filter(|_| data.camera.on);
+    let state = match (shown, &data.camera.problem) {
+        (Some(shown), _) => {
+            screenery.show(painter, rect, shown, true, f32::from(radius::L));
+            words.say("preview-picture-on")
+        }
+        (None, _) if !data.camera.on => words.say("preview-picture-off"),
+        (None, Some(problem)) => problem.clone(),
+        (None, None) => words.say("preview-picture-opening"),
+    };
+    if shown.is_none() {
+        let disc = (rect.height() * 0.34).min(140.0);
+        widgets::initials(painter, rect.center() - Vec2::new(0.0, 24.0), disc, &data.me.0);
+        let galley = painter.layout(state.clone(), Type::Body.font(), colour::TEXT_MUTED, rect.width() * 0.8);
+        let at = Pos2::new(rect.center().x - galley.size().x / 2.0, rect.center().y + disc / 2.0 - 8.0);
+        painter.galley(at, galley, colour::TEXT_MUTED);
+    }
+    let response = ui.interact(rect, ui.scope_id().with("own-picture"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &state));
+}
+
+fn controls(ui: &mut Ui, picture: Rect, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
+    let top = picture.bottom() + space::M;
+    let size = Control::SIZE;
+    let (microphone, camera) = (shortcuts::microphone(ui), shortcuts::camera(ui));
+    let standing = |on: bool, problem: bool| match (on, problem) {
+        (true, true) => Standing::Trouble,
+        (true, false) => Standing::On,
+        (false, _) => Standing::Off,
+    };
+    let source = &data.microphone;
+    let device = source.device.clone().or_else(|| source.problem.clone()).unwrap_or_default();
+    let said = if source.on { "control-microphone-on" } else { "control-microphone-off" };
+    let accessible = words.tell(said, [("device", device.as_str().into())]);
+    let first = Control {
+        icon: if source.on { Icon::Microphone } else { Icon::MicrophoneOff },
+        label: &if source.on { words.say("microphone-on") } else { words.say("microphone-off") },
+        accessible: &accessible,
+        hover: &accessible,
+        standing: standing(source.on, source.problem.is_some()),
+        level: 0.0,
+    };
+    let at = Rect::from_min_size(Pos2::new(picture.left(), top), size);
+    if first.show(ui, at, ui.scope_id().with("microphone")).clicked() || microphone {
+        *action = Some(PreviewAction::Microphone(!source.on));
+    }
+    let source = &data.camera;
+    let device = source.device.clone().or_else(|| source.problem.clone()).unwrap_or_default();
+    let said = if source.on { "control-camera-on" } else { "control-camera-off" };
+    let accessible = words.tell(said, [("device", device.as_str().into())]);
+    let second = Control {
+        icon: if source.on { Icon::Camera } else { Icon::CameraOff },
+        label: &if source.on { words.say("camera-on") } else { words.say("camera-off") },
+        accessible: &accessible,
+        hover: &accessible,
+        standing: standing(source.on, source.problem.is_some()),
+        level: 0.0,
+    };
+    let at = at.translate(Vec2::new(size.x + space::S, 0.0));
+    if second.show(ui, at, ui.scope_id().with("camera")).clicked() || camera {
+        *action = Some(PreviewAction::Camera(!source.on));
+    }
+
+    let rest = Rect::from_min_max(Pos2::new(at.right() + space::XL, top + 6.0), Pos2::new(picture.right(), top + size.y));
+    widgets::inside(ui, rest, |ui| {
+        let (tint, said) = match (&data.microphone.problem, data.microphone.on) {
+            (Some(problem), true) => (colour::WARNING, problem.clone()),
+            (None, true) => (colour::TEXT_MUTED, words.say("preview-meter-hint")),
+            (_, false) => (colour::TEXT_MUTED, words.say("preview-meter-muted")),
+        };
+        let level = if data.microphone.on { data.microphone.level } else { 0.0 };
+        widgets::meter(ui, level, &words.say("preview-meter"));
+        ui.add_space(2.0);
+        widgets::text(ui, Type::Small, tint, said);
+    });
+}
+
+fn side_column(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
+    ui.spacing_mut().item_spacing.y = 6.0;
+    widgets::text(ui, Type::Title, colour::TEXT, data.title.clone());
+    widgets::text(ui, Type::Body, colour::TEXT_MUTED, data.when.clone());
+    widgets::level_chip(ui, data.level, words);
+    let me = words.tell(
+        "preview-me",
+        [("name", data.me.0.as_str().into()), ("seat", data.me.1.as_str().into()), ("count", data.invited.into())],
+    );
+    widgets::text(ui, Type::Small, colour::TEXT_MUTED, me);
+    if let Some(warning) = &data.warning {
+        egui::Frame::new().fill(colour::WARNING_GROUND).corner_radius(radius::M).inner_margin(space::M).show(ui, |ui| {
+            widgets::text(ui, Type::Small, colour::TEXT, warning.clone());
+        });
+    }
+    ui.add_space(space::S);
+    let pickers = [
+        (Kind::Camera, words.say("camera"), &data.cameras),
+        (Kind::Microphone, words.say("microphone"), &data.microphones),
+        (Kind::Speaker, words.say("speaker"), &data.speakers),
+    ];
+    for (kind, name, picker) in pickers {
+        if let Some(word) = pick(ui, &name, picker) {
+            *action = Some(PreviewAction::Choose(kind, word));
+        }
+    }
+    ui.add_space(space::M);
+    if let Err(reason) = &data.entry {
+        let response = widgets::text(ui, Type::Body, colour::WARNING, reason.clone());
+        response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, reason));
+    }
+    let width = ui.available_width();
+    let word = words.say(if data.entering { "preview-entering" } else { "preview-enter" });
+    let enter = PushButton::new(Weight::Primary, word).large().min_width(width);
+    if ui.add(enter.enabled(data.entry.is_ok() && !data.entering)).clicked() {
+        *action = Some(PreviewAction::Enter);
+    }
+    ui.with_layout(Layout::top_down(Align::Center), |ui| {
+        if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked() {
+            *action = Some(PreviewAction::Back);
+        }
+    });
+}
+
+/// A list of devices; returns the word of the one that was chosen now.
+pub fn pick(ui: &mut Ui, name: &str, picker: &Picker) -> Option<String> {
+    let label = widgets::text(ui, Type::SmallStrong, colour::TEXT_MUTED, name);
+    let width = ui.available_width();
+    let mut chosen = None;
+    let shown = ComboBox::from_id_salt(("picker", name)).width(width).truncate().selected_text(picker.chosen_name()).show_ui(
+        ui,
+        |ui| {
+            for (word, entry) in &picker.entries {
+                if ui.selectable_label(*word == picker.chosen, entry.as_str()).clicked() && *word != picker.chosen {
+                    chosen = Some(word.clone());
+                }
+            }
+        },
+    );
+    let response = shown.response.labelled_by(label.id);
+    widgets::focus_ring(ui.painter(), &response, radius::M);
+    chosen
+}

@@ -1,0 +1,4 @@
+//! Credential and devices to begin with.
+
+pub mod data;
+pub mod ui;

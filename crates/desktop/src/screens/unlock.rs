@@ -1,0 +1,4 @@
+//! The password of the credential.
+
+pub mod data;
+pub mod ui;

@@ -1,0 +1,91 @@
+//! The screen for the password, painted.
+
+use egui::{Key, Rect, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo};
+
+use super::data::{Password, UnlockAction, UnlockData};
+use crate::{
+    icons::{self, Icon},
+    theme::{Type, colour, space},
+    widgets::{self, PushButton, Weight},
+    words::Words,
+};
+
+/// Shows the screen and returns what the person wants.
+pub fn show(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) -> Option<UnlockAction> {
+    let area = ui.max_rect();
+    ui.painter().rect_filled(area, 0.0, colour::CANVAS);
+    let mut action = None;
+    let top = area.top() + (area.height() * 0.14).max(space::XL);
+    widgets::column(ui, Rect::from_min_max(egui::pos2(area.left(), top), area.max), 460.0, |ui| {
+        widgets::card(ui, |ui| action = card(ui, data, password, words));
+    });
+    action
+}
+
+fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) -> Option<UnlockAction> {
+    let mut action = None;
+    ui.set_width(ui.available_width());
+    let (sign, _) = ui.allocate_exact_size(Vec2::splat(36.0), Sense::hover());
+    icons::paint(ui.painter(), Icon::Card, sign, colour::ACCENT_TEXT);
+    widgets::text(ui, Type::Title, colour::TEXT, words.say("unlock-title"));
+    if let Some((title, level)) = &data.meeting {
+        widgets::text(ui, Type::Body, colour::TEXT_MUTED, words.tell("unlock-for", [("title", title.as_str().into())]));
+        widgets::level_chip(ui, *level, words);
+    }
+    ui.add_space(space::S);
+    let Some(file) = &data.file else {
+        widgets::text(ui, Type::Body, colour::TEXT_MUTED, words.say("credential-none"));
+        problem(ui, data);
+        ui.add_space(space::S);
+        let width = ui.available_width();
+        let choose = PushButton::new(Weight::Primary, words.say("credential-choose")).icon(Icon::Folder).large();
+        if ui.add(choose.min_width(width)).clicked() {
+            action = Some(UnlockAction::Choose);
+        }
+        if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked() {
+            action = Some(UnlockAction::Back);
+        }
+        return action;
+    };
+    widgets::text(ui, Type::Small, colour::TEXT_MUTED, words.tell("unlock-file", [("file", file.as_str().into())]));
+    let label = widgets::text(ui, Type::Strong, colour::TEXT, words.say("unlock-password"));
+    let field = ui.add_enabled(
+        !data.busy,
+        TextEdit::singleline(&mut *password.0)
+            .password(true)
+            .char_limit(200)
+            .margin(egui::Margin::symmetric(12, 11))
+            .desired_width(f32::INFINITY),
+    );
+    let field = field.labelled_by(label.id);
+    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if !data.busy && !field.has_focus() && !entered && ui.memory(|memory| memory.focused().is_none()) {
+        field.request_focus();
+    }
+    problem(ui, data);
+    ui.add_space(space::S);
+    let width = ui.available_width();
+    let word = if data.busy { words.say("unlock-busy") } else { words.say("unlock") };
+    let ready = !data.busy && !password.0.is_empty();
+    let unlock = PushButton::new(Weight::Primary, word).icon(Icon::Lock).large().enabled(ready).min_width(width);
+    if ui.add(unlock).clicked() || (entered && ready) {
+        action = Some(UnlockAction::Unlock);
+    }
+    ui.horizontal(|ui| {
+        let enabled = !data.busy;
+        if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back).enabled(enabled)).clicked() {
+            action = Some(UnlockAction::Back);
+        }
+        if ui.add(PushButton::new(Weight::Quiet, words.say("credential-other")).enabled(enabled)).clicked() {
+            action = Some(UnlockAction::Choose);
+        }
+    });
+    action
+}
+
+fn problem(ui: &mut Ui, data: &UnlockData) {
+    if let Some(problem) = &data.problem {
+        let response = widgets::text(ui, Type::Body, colour::BAD, problem.clone());
+        response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, problem));
+    }
+}

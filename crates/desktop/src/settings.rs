@@ -1,0 +1,180 @@
+//! What the app remembers between starts: a TOML file in the user's configuration folder.
+//!
+//! No secret is in it: where the credential lies, which devices to begin with, which invitations were opened.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use conclave_model::Level;
+use serde::{Deserialize, Serialize};
+
+/// How many invitations are remembered.
+const MAX_RECENT: usize = 12;
+
+/// What the app remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Settings {
+    /// The credential's file.
+    pub credential: Option<PathBuf>,
+    /// The camera, in the words of the command line.
+    pub camera: String,
+    /// The microphone, in the words of the command line.
+    pub microphone: String,
+    /// The loudspeaker, in the words of the command line.
+    pub speaker: String,
+    /// Whether to enter with the microphone open.
+    pub microphone_on: bool,
+    /// Whether to enter with the camera open.
+    pub camera_on: bool,
+    /// Invitations opened before, newest first.
+    pub recent: Vec<Recent>,
+}
+
+/// An invitation opened before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Recent {
+    /// The file.
+    pub path: PathBuf,
+    /// The title.
+    pub title: String,
+    /// The level.
+    pub level: Level,
+    /// When the meeting begins, in seconds since 1970-01-01 UTC.
+    pub not_before: u64,
+    /// When it is over, in seconds since 1970-01-01 UTC.
+    pub not_after: u64,
+}
+
+/// Why settings were not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file is no settings file.
+    #[error("{}: {error}", path.display())]
+    Format {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        error: Box<toml::de::Error>,
+    },
+    /// The settings cannot be written as TOML.
+    #[error("the settings cannot be written: {0}")]
+    Write(#[from] toml::ser::Error),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            credential: None,
+            camera: "default".to_owned(),
+            microphone: "default".to_owned(),
+            speaker: "default".to_owned(),
+            microphone_on: true,
+            camera_on: true,
+            recent: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Where settings are kept; `None` for a user without a home.
+    pub fn path() -> Option<PathBuf> {
+        directories::ProjectDirs::from("eu", "", "conclave").map(|dirs| dirs.config_dir().join("settings.toml"))
+    }
+
+    /// Reads the file; the defaults where there is none yet.
+    ///
+    /// # Errors
+    /// [`SettingsError::File`], [`SettingsError::Format`].
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(SettingsError::File { path: path.to_owned(), error }),
+        };
+        toml::from_str(&text)
+            .map_err(|error| SettingsError::Format { path: path.to_owned(), error: Box::new(error) })
+    }
+
+    /// Writes the file, as a whole or not at all.
+    ///
+    /// # Errors
+    /// [`SettingsError::File`], [`SettingsError::Write`].
+    pub fn save(&self, path: &Path) -> Result<(), SettingsError> {
+        let text = toml::to_string(self)?;
+        let file = |error| SettingsError::File { path: path.to_owned(), error };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(file)?;
+        }
+        let draft = path.with_extension("toml.new");
+        fs::write(&draft, text).map_err(file)?;
+        fs::rename(&draft, path).map_err(file)
+    }
+
+    /// Remembers an invitation as the newest.
+    pub fn remember(&mut self, recent: Recent) {
+        self.recent.retain(|other| other.path != recent.path);
+        self.recent.insert(0, recent);
+        self.recent.truncate(MAX_RECENT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn recent(number: usize) -> Recent {
+        Recent {
+            path: format!("/tmp/{number}.conclave").into(),
+            title: format!("Meeting {number}"),
+            level: Level::Restricted,
+            not_before: 1,
+            not_after: 2,
+        }
+    }
+
+    #[test]
+    fn settings_survive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/settings.toml");
+        let mut settings = Settings { camera: "device:usb-1".into(), camera_on: false, ..Settings::default() };
+        settings.remember(recent(1));
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_missing_file_means_the_defaults_and_a_broken_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        assert_eq!(Settings::load(&path).unwrap(), Settings::default());
+        fs::write(&path, "camera = 7").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("settings.toml") && error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn the_newest_invitations_are_remembered_once_each() {
+        let mut settings = Settings::default();
+        for number in 0..20 {
+            settings.remember(recent(number));
+        }
+        settings.remember(recent(15));
+        assert_eq!(settings.recent.len(), MAX_RECENT);
+        assert_eq!(settings.recent[0], recent(15));
+        assert_eq!(settings.recent.iter().filter(|entry| **entry == recent(15)).count(), 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! Made-up meetings, for tests of the window and for pictures of it. No part of the product uses it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use conclave_capture::{TestPerson, Turns, portrait::Portrait};
+use conclave_client::{
+    Command, KeyState, LocalSource, Notice, Participant, Phase, Quality, QueueFull, Snapshot, SpeakerState,
+};
+use conclave_identity::issue;
+use conclave_model::{Bitrate, Epoch, LeafIndex, Level, MediaTime, Person, Picture, TrackKind};
+use conclave_session::SourceState;
+
+use crate::{
+    engine::Engine,
+    screens::meeting::ui::Pictures,
+    video::{Canvas, Shown},
+};
+
+/// The moment at which made-up meetings are: 2026-11-23 13:20 UTC.
+pub const WALL: u64 = 1_795_440_000;
+
+/// An engine that shows what it is told and remembers what it is asked.
+#[derive(Clone, Debug)]
+pub struct SketchEngine {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    snapshot: Arc<Snapshot>,
+    pictures: BTreeMap<LeafIndex, Arc<Picture>>,
+    own: Option<Arc<Picture>>,
+    commands: Vec<Command>,
+    notices: Vec<Notice>,
+    full: bool,
+}
+
+impl SketchEngine {
+    /// A meeting of `people`; with pictures where `portraits` is set.
+    pub fn new(people: usize, portraits: bool) -> Self {
+        let snapshot = snapshot(people);
+        let mut pictures = BTreeMap::new();
+        if portraits {
+            for participant in &snapshot.participants {
+                if participant.camera == SourceState::On
+                    && let Some(picture) = portrait(&participant.person, participant.leaf.0.into())
+                {
+                    pictures.insert(participant.leaf, picture);
+                }
+            }
+        }
+        let own = pictures.get(&LeafIndex(0)).cloned();
+        let state =
+            State { snapshot: Arc::new(snapshot), pictures, own, commands: Vec::new(), notices: Vec::new(), full: false };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Changes what is shown.
+    pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut state = self.lock();
+        let mut snapshot = Snapshot::clone(&state.snapshot);
+        change(&mut snapshot);
+        state.snapshot = Arc::new(snapshot);
+    }
+
+    /// Says something once.
+    pub fn notify(&self, notice: Notice) {
+        self.lock().notices.push(notice);
+    }
+
+    /// Refuses all commands from now on.
+    pub fn fill(&self) {
+        self.lock().full = true;
+    }
+
+    /// What was asked for since the last call, in words of Rust.
+    pub fn take_commands(&self) -> Vec<String> {
+        self.lock().commands.drain(..).map(|command| format!("{command:?}")).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for SketchEngine {
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.lock().snapshot)
+    }
+
+    /// Microphone and camera follow at once, as the real engine's snapshot does soon after.
+    fn send(&self, command: Command) -> Result<(), QueueFull> {
+        if self.lock().full {
+            return Err(QueueFull);
+        }
+        if let Command::Microphone(on) = command {
+            self.change(|snapshot| snapshot.microphone.on = on);
+        }
+        if let Command::Camera(on) = command {
+            self.change(|snapshot| snapshot.camera.on = on);
+        }
+        self.lock().commands.push(command);
+        Ok(())
+    }
+
+    fn notice(&self) -> Option<Notice> {
+        self.lock().notices.pop()
+    }
+
+    fn close(self: Box<Self>) {}
+}
+
+impl Pictures for SketchEngine {
+    fn of(&self, leaf: LeafIndex) -> Option<Shown> {
+        let picture = Arc::clone(self.lock().pictures.get(&leaf)?);
+        Some(Shown { canvas: Canvas::Member(leaf, TrackKind::Camera), generation: 1, picture })
+    }
+
+    fn own(&self) -> Option<Shown> {
+        let picture = self.lock().own.clone()?;
+        Some(Shown { canvas: Canvas::Own, generation: 1, picture })
+    }
+}
+
+/// A delegate as drawn by the test camera.
+pub fn portrait(person: &Person, seed: u64) -> Option<Arc<Picture>> {
+    let test = TestPerson { name: person.name.clone(), seat: person.seat.clone(), seed, turns: Turns::NEVER };
+    let portrait = Portrait::new(&test, 640, 360).ok()?;
+    Some(Arc::new(portrait.draw(1, MediaTime(WALL * 1_000_000))))
+}
+
+/// A made-up person of a made-up list of delegates.
+pub fn person(number: usize) -> Person {
+    let spec = issue::delegate(number, WALL);
+    Person {
+        name: spec.name,
+        seat: spec.seat,
+        seat_code: spec.seat_code,
+        rank: spec.rank,
+        role: spec.role,
+        clearance: spec.clearance,
+        fingerprint: [u8::try_from(number).unwrap_or(u8::MAX); 32],
+    }
+}
+
+/// A meeting in which some are muted, some have their camera off, and one speaks.
+pub fn snapshot(people: usize) -> Snapshot {
+    let participants = (0..people)
+        .map(|number| Participant {
+            leaf: LeafIndex(u32::try_from(number).unwrap_or(u32::MAX)),
+            person: person(number),
+            microphone: if number % 3 == 1 { SourceState::Off } else { SourceState::On },
+            camera: if number % 7 == 4 { SourceState::Off } else { SourceState::On },
+            speaking: if number == 2 { 0.7 } else { 0.05 },
+            is_me: number == 0,
+            key: KeyState::Open,
+            picture_seen: true,
+        })
+        .collect();
+    let open = |name: &str, level| LocalSource { on: true, open_device: Some(name.to_owned()), level, problem: None };
+    Snapshot {
+        phase: Phase::Joined,
+        title: "Foreign Affairs Council: preparation".to_owned(),
+        warning: None,
+        level: Level::Restricted,
+        me: Some(LeafIndex(0)),
+        participants,
+        epoch: Epoch(7),
+        suite: "MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44",
+        microphone: open("Conference headset", 0.2),
+        camera: open("Desk camera", 0.0),
+        speaker: SpeakerState { open_device: Some("Conference headset".to_owned()), problem: None },
+        quality: Quality {
+            round_trip: Some(std::time::Duration::from_millis(23)),
+            loss: 0.0,
+            send_budget: Some(Bitrate::kbps(2400)),
+            path_up: true,
+        },
+        relay: "relay.council.example:7443".to_owned(),
+    }
+}
