@@ -19,6 +19,9 @@ use crate::{forward::Subscriber, stun};
 const PICTURE_RATE: Bitrate = Bitrate::kbps(2_500);
 const SOUND_RATE: Bitrate = Bitrate::kbps(1_000);
 
+/// How often a path is woken at one and the same moment before others have their turn.
+const MAX_ROUNDS: u32 = 128;
+
 impl Relay {
     /// Takes in a datagram that came from `from` to our address `to`.
     ///
@@ -79,7 +82,11 @@ impl Relay {
     }
 
     /// Takes out of a path what it has to say.
+    ///
+    /// Between two packets str0m's pacer wants to be told the time, even where it lets the second go at once; so a
+    /// path that wants to be woken now is woken here, and its packets leave one behind the other.
     pub(super) fn drain(&mut self, connection: ConnectionId) {
+        let mut rounds = MAX_ROUNDS;
         loop {
             let Some(peer) = self.peers.get_mut(&connection) else { return };
             peer.is_touched = false;
@@ -87,6 +94,10 @@ impl Relay {
                 PathOutput::Transmit(transmit) => self.outputs.push_back(Output::Transmit(transmit)),
                 PathOutput::Packet { payload, .. } => self.forward(connection, &payload),
                 PathOutput::Event(event) => self.on_path_event(connection, event),
+                PathOutput::Wake(due) if due <= self.now && rounds > 0 => {
+                    rounds -= 1;
+                    peer.path.handle_timeout(self.now);
+                }
                 PathOutput::Wake(due) => {
                     peer.path_due = due;
                     self.schedule(connection);

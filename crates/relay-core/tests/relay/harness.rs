@@ -34,6 +34,8 @@ pub(crate) struct Client {
     said: Vec<FromRelay>,
     /// Packets that came, with the slot.
     pub(crate) packets: Vec<(Slot, Vec<u8>)>,
+    /// When each of them came.
+    pub(crate) arrived: Vec<Instant>,
     pub(crate) is_cut: bool,
 }
 
@@ -42,6 +44,8 @@ pub(crate) struct Room {
     pub(crate) relay: Relay,
     pub(crate) clients: Vec<Client>,
     pub(crate) now: Instant,
+    /// The last STUN message of the first client.
+    pub(crate) stun: Vec<u8>,
     leaves: u8,
 }
 
@@ -53,7 +57,7 @@ impl Room {
     pub(crate) fn with_limits(max_peers: usize, max_peers_per_meeting: usize) -> Self {
         let now = Instant::now();
         let config = RelayConfig { addresses: vec![relay_address()], max_peers, max_peers_per_meeting };
-        Self { relay: Relay::new(config, now), clients: Vec::new(), now, leaves: 0 }
+        Self { relay: Relay::new(config, now), clients: Vec::new(), now, stun: Vec::new(), leaves: 0 }
     }
 
     pub(crate) fn admitted(&mut self, person: u8) -> (Admitted, Path, SocketAddr) {
@@ -84,8 +88,8 @@ impl Room {
         let leaf = admitted.hello.leaf;
         let connection = self.relay.open(admitted, self.now)?;
         let number = PeerId(0);
-        let (said, packets) = (Vec::new(), Vec::new());
-        self.clients.push(Client { connection, number, leaf, address, path, said, packets, is_cut: false });
+        let (said, packets, arrived) = (Vec::new(), Vec::new(), Vec::new());
+        self.clients.push(Client { connection, number, leaf, address, path, said, packets, arrived, is_cut: false });
         self.settle();
         let client = self.clients.last_mut().unwrap();
         let Some(FromRelay::Joined(Joined { peer, transport, .. })) = client.said.first() else {
@@ -173,15 +177,20 @@ impl Room {
     /// The frame numbers of the packets that a client received since the last call, in order of arrival.
     pub(crate) fn frames(&mut self, client: usize) -> Vec<(PeerId, TrackKind, u32)> {
         let packets = std::mem::take(&mut self.clients[client].packets);
+        self.clients[client].arrived.clear();
         let head = |(_, packet): &(Slot, Vec<u8>)| Descriptor::split(packet).unwrap().0.head;
         packets.iter().map(head).map(|head| (head.sender, head.track, head.number)).collect()
     }
 
     /// Lets time pass, in small steps.
     pub(crate) fn run(&mut self, time: Duration) {
+        self.run_in_steps(time, STEP);
+    }
+
+    pub(crate) fn run_in_steps(&mut self, time: Duration, step: Duration) {
         let end = self.now + time;
         while self.now < end {
-            self.now += STEP;
+            self.now += step;
             self.relay.handle_timeout(self.now);
             for client in &mut self.clients {
                 client.path.handle_timeout(self.now);
@@ -196,10 +205,13 @@ impl Room {
         loop {
             self.drain_relay(&mut wire);
             for client in &mut self.clients {
-                client.drain(&mut wire);
+                client.drain(&mut wire, self.now);
             }
             let Some(Transmit { from, to, bytes }) = wire.pop_front() else { return };
             if to == relay_address() {
+                if bytes[0] < 4 && from == self.clients[0].address {
+                    self.stun.clone_from(&bytes);
+                }
                 self.relay.handle_datagram(from, to, &bytes, self.now);
             } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == to && !client.is_cut) {
                 // A path that its owner closed may refuse.
@@ -232,11 +244,14 @@ impl Room {
 }
 
 impl Client {
-    fn drain(&mut self, wire: &mut VecDeque<Transmit>) {
+    fn drain(&mut self, wire: &mut VecDeque<Transmit>, now: Instant) {
         loop {
             match self.path.poll_output() {
                 PathOutput::Transmit(transmit) if !self.is_cut => wire.push_back(transmit),
-                PathOutput::Packet { slot, payload } => self.packets.push((slot, payload.to_vec())),
+                PathOutput::Packet { slot, payload } => {
+                    self.packets.push((slot, payload.to_vec()));
+                    self.arrived.push(now);
+                }
                 PathOutput::Transmit(_) | PathOutput::Event(_) => {}
                 PathOutput::Wake(_) => return,
             }
