@@ -56,3 +56,43 @@ impl EpochSchedule {
         self.switches.front().into_iter().chain(self.forgets.front()).map(|(at, _)| *at).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use conclave_e2ee::{Leaf, Rules};
+    use conclave_identity::issue::{Rehearsal, RehearsalSpec};
+
+    use super::*;
+
+    const WALL: u64 = 1_800_000_000;
+
+    #[test]
+    fn additions_are_followed_later_and_removals_at_once() {
+        let now = Instant::now();
+        let rehearsal = Rehearsal::new(&RehearsalSpec::new(2, WALL)).unwrap();
+        let rules = Rules::new(rehearsal.invitation.clone(), rehearsal.holders[0].root().clone());
+        let mut group = Leaf::new(&rehearsal.holders[0], rules.clone()).unwrap().create(WALL).unwrap();
+        let newcomer = Leaf::new(&rehearsal.holders[1], rules).unwrap();
+        group.commit(&[(newcomer.reference(), newcomer.key_package())], &[], WALL).unwrap();
+        let change = group.commit_accepted().unwrap();
+        let mut schedule = EpochSchedule::default();
+        schedule.entered(change.epoch, false, &mut group, now);
+        assert_eq!((group.sending_epoch(), group.epoch()), (Epoch(0), Epoch(1)));
+        assert!(!schedule.handle_timeout(&mut group, now + SWITCH_AFTER / 2));
+        assert!(schedule.handle_timeout(&mut group, now + SWITCH_AFTER));
+        assert_eq!(group.sending_epoch(), Epoch(1));
+        assert_eq!(group.epochs_kept(), 2);
+
+        group.commit(&[], &[newcomer.reference()], WALL).unwrap();
+        let change = group.commit_accepted().unwrap();
+        schedule.entered(change.epoch, true, &mut group, now + FORGET_AFTER);
+        assert_eq!(group.sending_epoch(), Epoch(2));
+        assert!(!schedule.is_switching());
+        schedule.handle_timeout(&mut group, now + FORGET_AFTER);
+        assert_eq!(group.epochs_kept(), 2, "the first is forgotten");
+        schedule.handle_timeout(&mut group, now + FORGET_AFTER * 2);
+        assert_eq!((group.epochs_kept(), schedule.deadline()), (1, None));
+    }
+}

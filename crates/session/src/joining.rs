@@ -46,7 +46,7 @@ struct TakenIn {
 
 /// Where a signal leads from here.
 pub(crate) enum Next {
-    Joining(Joining),
+    Joining(Box<Joining>),
     Member(Box<Member>),
     Ended(EndReason),
 }
@@ -64,14 +64,14 @@ impl Joining {
         now: Instant,
     ) -> (Next, Result<(), SessionError>) {
         match signal {
-            FromRelay::Joined(joined) if self.taken_in.is_none() => return (self.on_joined(joined, link, now), Ok(())),
-            FromRelay::Welcome { epoch, welcome } => return self.on_welcome(epoch, &welcome, link, now),
-            FromRelay::Refused(refusal) => return (Next::Ended(EndReason::Refused(refusal)), Ok(())),
+            FromRelay::Joined(joined) if self.taken_in.is_none() => (self.on_joined(joined, link, now), Ok(())),
+            FromRelay::Welcome { epoch, welcome } => self.on_welcome(epoch, &welcome, link, now),
+            FromRelay::Refused(refusal) => (Next::Ended(EndReason::Refused(refusal)), Ok(())),
             FromRelay::Arrived(arrival) => {
                 if let Some(TakenIn { neighbours, .. }) = &mut self.taken_in
                     && neighbours.arrived(arrival)
                 {
-                    return (Next::Joining(self), Ok(()));
+                    return (Next::Joining(Box::new(self)), Ok(()));
                 }
                 self.out_of_turn("an arrival", link)
             }
@@ -80,7 +80,7 @@ impl Joining {
                 match &mut self.taken_in {
                     Some(TakenIn { neighbours, .. }) => {
                         neighbours.departed(who);
-                        (Next::Joining(self), Ok(()))
+                        (Next::Joining(Box::new(self)), Ok(()))
                     }
                     None => self.out_of_turn("a departure", link),
                 }
@@ -117,7 +117,7 @@ impl Joining {
         let neighbours = Neighbours::new(&joined);
         if !joined.create {
             self.taken_in = Some(TakenIn { me: joined.peer, neighbours });
-            return Next::Joining(self);
+            return Next::Joining(Box::new(self));
         }
         match self.leaf.create(link.wall(now)) {
             Ok(group) => Self::enter(group, joined.peer, neighbours, self.wanted, self.holding, link, now),
@@ -162,6 +162,6 @@ impl Joining {
 
     fn out_of_turn(self, what: &'static str, link: &mut Link) -> (Next, Result<(), SessionError>) {
         link.ignored();
-        (Next::Joining(self), Err(SessionError::OutOfTurn(what)))
+        (Next::Joining(Box::new(self)), Err(SessionError::OutOfTurn(what)))
     }
 }

@@ -28,6 +28,9 @@ const MAX_AGE: Duration = Duration::from_millis(1000);
 /// How many numbers behind the newest finished frame are remembered as finished or not.
 const WINDOW: u32 = 64;
 
+/// A number this far behind the newest is no straggler: the numbering jumped, and begins anew with it.
+const STALE: u32 = 4096;
+
 /// Which stream a frame is of.
 type StreamKey = (PeerId, TrackKind, Layer);
 
@@ -221,20 +224,20 @@ impl Done {
         let Some(newest) = self.newest else { return false };
         match newest.wrapping_sub(number) {
             behind if behind < WINDOW => self.before & (1 << behind) != 0,
-            // Behind the window by half the numbers at most: old. Else ahead.
-            behind => behind <= u32::MAX / 2,
+            // Beyond that it is ahead, or the numbering jumped.
+            behind => behind < STALE,
         }
     }
 
     fn add(&mut self, number: u32) {
         let ahead = match self.newest {
+            Some(newest) if newest.wrapping_sub(number) < STALE => {
+                self.add_gone(number);
+                return;
+            }
             Some(newest) => number.wrapping_sub(newest),
             None => WINDOW,
         };
-        if ahead == 0 || ahead > u32::MAX / 2 {
-            self.add_gone(number);
-            return;
-        }
         self.before = if ahead >= WINDOW { 0 } else { self.before << ahead };
         self.before |= 1;
         self.newest = Some(number);
@@ -353,5 +356,16 @@ mod tests {
             assert!(all.insert(packet(1, number, 0, 1), b"x", now).is_none(), "{number} twice");
         }
         assert!(all.insert(packet(1, u32::MAX - 50, 0, 1), b"x", now).is_none(), "long gone");
+    }
+
+    #[test]
+    fn one_absurd_number_does_not_silence_a_stream() {
+        let now = Instant::now();
+        let mut all = Reassembler::default();
+        assert!(all.insert(packet(1, 7, 0, 1), b"x", now).is_some());
+        assert!(all.insert(packet(1, 7 + u32::MAX / 2, 0, 1), b"made up", now).is_some());
+        for number in 8..20 {
+            assert!(all.insert(packet(1, number, 0, 1), b"x", now).is_some());
+        }
     }
 }

@@ -158,7 +158,7 @@ impl Session {
             Phase::Joining(joining) => {
                 let (next, result) = joining.on_signal(signal, &mut self.link, now);
                 match next {
-                    Next::Joining(joining) => self.phase = Phase::Joining(Box::new(joining)),
+                    Next::Joining(joining) => self.phase = Phase::Joining(joining),
                     Next::Member(member) => self.phase = Phase::Member(member),
                     Next::Ended(reason) => self.end(reason, now),
                 }
