@@ -189,7 +189,7 @@ impl World {
         let mut command = Command::new(program("conclave")?);
         command.arg("join").arg(self.path(invitation)).arg("--headless");
         command.arg("--credential").arg(self.credential(number)).arg("--password-file").arg(self.path("password"));
-        command.arg("--speaker").arg("off").args(more);
+        command.arg("--speaker").arg("null").args(more);
         self.start(command, &format!("join-{number}"))
     }
 
