@@ -80,7 +80,8 @@ pub fn run(seed: u64, base: Instant) -> Outcome {
         Err(error) => return outcome(None, Some((0, Violation::NotConverged(error.to_string())))),
     };
     for scene in 0..scenes {
-        let played = if scene == 0 { opening(&mut simulation, &mut random) } else { later(&mut simulation, &mut random) };
+        let played =
+            if scene == 0 { opening(&mut simulation, &mut random) } else { later(&mut simulation, &mut random) };
         if let Err(violation) = played.and_then(|()| simulation.come_to_rest()) {
             return outcome(Some(&simulation), Some((scene, violation)));
         }

@@ -178,8 +178,8 @@ impl Simulation {
         let port = 40_000 + u16::try_from(person.sessions % 20_000).unwrap_or(0);
         let address = SocketAddr::from(([10, 0, 0, host], port));
         let config = SessionConfig { holder: person.holder.clone(), invitation, wall };
-        let session = Session::new(config, address, now)
-            .map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+        let session =
+            Session::new(config, address, now).map_err(|error| Violation::Refused { who, error: error.to_string() })?;
         person.presence = Some(Presence {
             session,
             number: person.sessions,
@@ -239,13 +239,13 @@ impl Simulation {
             self.input(who, Input::Datagram { from, to, bytes: &bytes })?;
         }
         while let Some(message) = self.arrived_at_relay(who) {
-            let message = decode_to_relay(&message)
-                .map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+            let message =
+                decode_to_relay(&message).map_err(|error| Violation::Refused { who, error: error.to_string() })?;
             self.relay_hears(who, connection, message)?;
         }
         while let Some(message) = self.arrived_from_relay(who) {
-            let message = decode_from_relay(&message)
-                .map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+            let message =
+                decode_from_relay(&message).map_err(|error| Violation::Refused { who, error: error.to_string() })?;
             self.input(who, Input::Signal(message))?;
         }
         Ok(())
@@ -259,12 +259,7 @@ impl Simulation {
         self.participants[who].presence.as_mut()?.from_relay.arrived(self.now)
     }
 
-    fn relay_hears(
-        &mut self,
-        who: usize,
-        connection: Option<ConnectionId>,
-        message: ToRelay,
-    ) -> Result<(), Violation> {
+    fn relay_hears(&mut self, who: usize, connection: Option<ConnectionId>, message: ToRelay) -> Result<(), Violation> {
         let now = self.now;
         match (connection, message) {
             (None, ToRelay::Hello(hello)) => self.admit(who, hello)?,
@@ -318,7 +313,8 @@ impl Simulation {
             let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
             match presence.session.poll_output() {
                 Output::Wake(at) => {
-                    presence.wake = if presence.ended.is_some() { at.max(self.now + Duration::from_secs(1)) } else { at };
+                    presence.wake =
+                        if presence.ended.is_some() { at.max(self.now + Duration::from_secs(1)) } else { at };
                     return Ok(());
                 }
                 Output::Signal(message) => {

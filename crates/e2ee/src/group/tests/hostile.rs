@@ -2,7 +2,7 @@
 
 use conclave_identity::{MemberError, issue::Validity};
 use openmls::prelude::{
-    Credential, CredentialWithKey, Extension, Extensions, KeyPackage, LeafNodeIndex, LeafNodeParameters,
+    Credential, CredentialWithKey, Extension, KeyPackage, LeafNodeIndex, LeafNodeParameters,
     MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroupJoinConfig, OpenMlsProvider, Proposal, UnknownExtension,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
@@ -288,8 +288,8 @@ fn a_proposal_alone_and_a_message_in_the_place_of_a_commit_are_refused() {
     let (_meeting, mut groups) = Meeting::started(3);
     let epoch = groups[0].epoch();
     let group = &mut groups[0];
-    let proposal = group.mls.leave_group(&group.vault, &group.signer).unwrap().to_bytes().unwrap();
     let message = group.seal_message(b"no commit").unwrap();
+    let proposal = group.mls.leave_group(&group.vault, &group.signer).unwrap().to_bytes().unwrap();
     for bytes in [proposal.into(), message] {
         let commit = PendingCommit { epoch, commit: bytes, welcome: None, added: vec![] };
         assert_eq!(verdict(&mut groups[1], &commit), CommitError::Malformed);
@@ -339,9 +339,9 @@ fn garbage_changes_nothing_and_never_panics() {
         assert!(honest.handle_commit(commit.epoch, &mutate(&commit.commit, &mut random), WALL).is_err());
         assert!(honest.open_message(&mutate(&message, &mut random)).is_err());
         assert!(honest.open_frame(&head(0), &mutate(&frame, &mut random)).is_err());
-        let (made, refused) =
-            honest.commit(&[(newcomer.reference(), mutate(&newcomer.key_package(), &mut random).into())], &[], WALL)
-                .unwrap();
+        let (made, refused) = honest
+            .commit(&[(newcomer.reference(), mutate(&newcomer.key_package(), &mut random).into())], &[], WALL)
+            .unwrap();
         assert_eq!((made, refused.len()), (None, 1));
     }
     for _ in 0..30 {
