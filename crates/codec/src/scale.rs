@@ -113,7 +113,7 @@ fn place(source: &Picture, target: &mut Picture) {
         (source.chroma_size(), target.chroma_size()),
     ];
     // Half of the even offset in brightness is the offset in colour.
-    let offset = |from: u32, to: u32| (to.abs_diff(from) / 2 & !1) as usize;
+    let offset = |from: u32, to: u32| ((to.abs_diff(from) / 2) & !1) as usize;
     let (x, y) = (offset(source.width(), target.width()), offset(source.height(), target.height()));
     let planes = source.planes().into_iter().zip(target.planes_mut()).zip(sizes).enumerate();
     for (index, ((from, to), ((from_width, from_height), (to_width, to_height)))) in planes {

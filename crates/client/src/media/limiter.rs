@@ -41,26 +41,34 @@ impl Limiter {
         // A decoder may produce what is no number from bytes that are no sound.
         let sample = if sample.is_finite() { sample } else { 0.0 };
         let wanted = (Self::CEILING / sample.abs().max(f32::MIN_POSITIVE)).min(1.0);
-        if wanted < self.target || self.hold == 0 && wanted < 1.0 {
-            self.target = wanted.min(self.gain);
-            self.step = (self.gain - self.target) / Self::DELAY as f32;
+        if wanted < self.target {
+            self.target = wanted;
+            // A ramp that is under way for an earlier peak must not become flatter.
+            self.step = self.step.max((self.gain - wanted) / Self::DELAY as f32);
         }
-        if wanted <= self.target {
-            self.hold = Self::DELAY + 1;
+        if wanted <= self.target && wanted < 1.0 {
+            self.hold = HOLD;
         }
-        if self.hold > 0 {
-            self.hold -= 1;
+        if self.gain > self.target {
             self.gain = (self.gain - self.step).max(self.target);
         } else {
-            self.target = 1.0;
-            self.gain += (1.0 - self.gain) * RELEASE;
+            self.step = 0.0;
+            if self.hold == 0 {
+                self.gain += (1.0 - self.gain) * RELEASE;
+                self.target = self.gain;
+            }
         }
+        self.hold = self.hold.saturating_sub(1);
         let out = std::mem::replace(&mut self.delayed[self.at], sample);
         self.at = (self.at + 1) % Self::DELAY;
         // The ramp arrives in time for a single peak; for several in a row this is the last resort.
         (out * self.gain).clamp(-Self::CEILING, Self::CEILING)
     }
 }
+
+/// Samples for which a gain is held after the peak that asked for it: 10 ms, so that it does not follow the waveform of
+/// a low voice.
+const HOLD: usize = 480;
 
 /// Share of the missing gain that comes back with each sample: a time constant of about 100 ms.
 const RELEASE: f32 = 1.0 / 4800.0;

@@ -98,13 +98,15 @@ fn copy(decoded: &Decoded, frame: &EncodedFrame) -> Result<Picture, CodecError> 
     Ok(Picture::new(width, height, frame.time, planes)?)
 }
 
+/// The number that Linux gives the error, as dav1d's own interface does.
 fn code(error: Error) -> i32 {
     match error {
         Error::Again => 11,
         Error::NotEnoughMemory => 12,
         Error::InvalidArgument => 22,
         Error::UnsupportedBitstream => 92,
-        _ => 1,
+        Error::UnknownError(_) => 1,
+        _ => 2,
     }
 }
 
