@@ -12,7 +12,7 @@ use std::{
 };
 
 use aws_lc_rs::rand;
-use der::{Decode, Encode, asn1::OctetString};
+use der::{Decode, Encode, ErrorKind, asn1::OctetString};
 use pkcs8::{
     EncryptedPrivateKeyInfoOwned, EncryptedPrivateKeyInfoRef,
     pkcs5::{
@@ -308,7 +308,11 @@ fn encrypt(pkcs8: &[u8], password: &str) -> Option<Vec<u8>> {
 }
 
 fn decrypt(encrypted: &[u8], password: &str) -> Result<Pkcs8, CredentialError> {
-    let info = EncryptedPrivateKeyInfoRef::from_der(encrypted).map_err(|_| CredentialError::Broken)?;
+    let info = EncryptedPrivateKeyInfoRef::from_der(encrypted).map_err(|error| {
+        // A cipher or key derivation that nobody should use any more, as DES.
+        let unknown = matches!(error.kind(), ErrorKind::OidUnknown { .. } | ErrorKind::OidMalformed);
+        if unknown { CredentialError::Encryption } else { CredentialError::Broken }
+    })?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
         return Err(CredentialError::Encryption);
     };

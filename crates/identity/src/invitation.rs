@@ -21,6 +21,7 @@ use crate::{
     utc::Utc,
 };
 
+pub(crate) use content::is_host;
 pub use content::{ContentError, InvitationContent, Listed, MAX_LANGUAGES, MAX_PARTICIPANTS, RelayAddress};
 pub(crate) use cose::sign;
 

@@ -3,16 +3,14 @@
 use std::fmt;
 
 use conclave_identity::Utc;
-use conclave_model::Person;
 use serde::Serialize;
 
 use crate::{
     ca::CaCreated,
-    cli::rank_word,
     credential::CredentialIssued,
     invite::Invited,
     relay::RelayCertificate,
-    show::{Shown, ShownCertificate, ShownInvitation},
+    show::{Shown, ShownCertificate, ShownInvitation, ShownPerson},
     verify::Verified,
 };
 
@@ -132,9 +130,9 @@ fn show_certificate(f: &mut fmt::Formatter<'_>, shown: &ShownCertificate) -> fmt
     writeln!(f, "    key pin      {}", shown.key_pin)
 }
 
-fn show_person(f: &mut fmt::Formatter<'_>, person: &Person) -> fmt::Result {
+fn show_person(f: &mut fmt::Formatter<'_>, person: &ShownPerson) -> fmt::Result {
     writeln!(f, "    person       {}, {} ({})", person.name, person.seat, person.seat_code)?;
-    writeln!(f, "    role         {}, {}", person.role.word(), rank_word(person.rank))?;
+    writeln!(f, "    role         {}, {}", person.role, person.rank)?;
     match person.clearance {
         Some(clearance) => writeln!(f, "    clearance    {} until {}", clearance.level, Utc(clearance.expires)),
         None => writeln!(f, "    clearance    none"),

@@ -7,7 +7,7 @@ use conclave_identity::{
     certificate::{is_self_issued, purposes, subject, validity},
     fingerprint, key_pin, read_person,
 };
-use conclave_model::{Level, Person};
+use conclave_model::{Clearance, Level, Person};
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
@@ -94,9 +94,33 @@ pub struct ShownCertificate {
     /// The last one.
     pub not_after: u64,
     /// The person, if it is for one.
-    pub person: Option<Person>,
+    pub person: Option<ShownPerson>,
     /// Why no person could be read though it is for one.
     pub problem: Option<String>,
+}
+
+/// The person that a certificate states.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShownPerson {
+    /// The name.
+    pub name: String,
+    /// State or institution.
+    pub seat: String,
+    /// Its code.
+    pub seat_code: String,
+    /// The rank.
+    pub rank: &'static str,
+    /// The role.
+    pub role: &'static str,
+    /// The clearance, if there is one.
+    pub clearance: Option<Clearance>,
+}
+
+impl From<Person> for ShownPerson {
+    fn from(person: Person) -> Self {
+        let Person { name, seat, seat_code, rank, role, clearance, fingerprint: _ } = person;
+        Self { name, seat, seat_code, rank: rank_word(rank), role: role.word(), clearance }
+    }
 }
 
 /// Reads a file and says what it says.
@@ -155,7 +179,7 @@ fn show_certificate(der: &CertificateDer<'_>, path: &Path) -> Result<ShownCertif
     let person = purposes.contains(&Purpose::Person).then(|| read_person(der));
     let (person, problem) = match person {
         None => (None, None),
-        Some(Ok(person)) => (Some(person), None),
+        Some(Ok(person)) => (Some(person.into()), None),
         Some(Err(error)) => (None, Some(error.to_string())),
     };
     Ok(ShownCertificate {

@@ -171,6 +171,21 @@ fn a_file_that_asks_for_absurd_work_is_refused_at_once() {
     assert!(decrypt(&zero, PASSWORD).is_err());
 }
 
+/// Made with OpenSSL 3.0 by `req -x509`, `x509 -req -extfile` with an `ASN1:SEQUENCE` and `pkey -aes256`; the key
+/// protects nothing.
+#[test]
+fn credentials_made_by_openssl_are_read() {
+    let holder = Holder::from_pem(include_str!("data/openssl.pem"), "opensslpassword").unwrap();
+    let person = holder.person();
+    assert_eq!((person.name.as_str(), person.seat_code.as_str()), ("Anna Virtanen", "FI"));
+    assert_eq!(person.clearance.unwrap().level, conclave_model::Level::Secret);
+    assert_eq!(holder.check_validity(WALL), Ok(()));
+    let wrong = Holder::from_pem(include_str!("data/openssl.pem"), "another").unwrap_err();
+    assert_eq!(wrong, CredentialError::WrongPassword);
+    let weak = Holder::from_pem(include_str!("data/openssl-3des.pem"), "opensslpassword").unwrap_err();
+    assert_eq!(weak, CredentialError::Encryption, "what OpenSSL's `req` does by itself");
+}
+
 #[test]
 fn short_passwords_protect_nothing() {
     let issued = sample().authority.issue_credential(&delegate(1, WALL), Validity::days(WALL, 1)).unwrap();

@@ -230,14 +230,7 @@ impl RelayAddress {
         if self.port == 0 {
             return Err(ContentError::Port);
         }
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        let name = self.host.len() <= MAX_HOST && self.host.split('.').all(is_label);
-        if name || self.host.parse::<std::net::IpAddr>().is_ok() {
+        if is_host(&self.host) {
             Ok(())
         } else {
             Err(ContentError::Host(self.host.chars().filter(|character| !character.is_control()).take(80).collect()))
@@ -263,6 +256,17 @@ impl Listed {
             )),
         }
     }
+}
+
+/// Whether a text is a host name (RFC 1123 section 2.1) or an IP address.
+pub(crate) fn is_host(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (text.len() <= MAX_HOST && text.split('.').all(is_label)) || text.parse::<std::net::IpAddr>().is_ok()
 }
 
 fn check_text(field: &'static str, text: &str, limit: usize) -> Result<(), ContentError> {

@@ -167,10 +167,10 @@ impl Authority {
     pub fn issue_relay_certificate(&self, hosts: &[String], validity: Validity) -> Result<RelayIdentity, IssueError> {
         let first = hosts.first().ok_or(IssueError::NoHost)?;
         self.check_validity(validity)?;
-        let names = CertificateParams::new(hosts).map_err(|_| {
-            let bad = hosts.iter().find(|host| CertificateParams::new(vec![(*host).clone()]).is_err());
-            IssueError::Host(bad.unwrap_or(first).clone())
-        })?;
+        if let Some(bad) = hosts.iter().find(|host| !invitation::is_host(host)) {
+            return Err(IssueError::Host(bad.clone()));
+        }
+        let names = CertificateParams::new(hosts)?;
         text::check_line(first, text::MAX_NAME).map_err(|error| IssueError::Text { field: "host name", error })?;
         let mut params = leaf_params(first, "Conclave relay", validity)?;
         params.subject_alt_names = names.subject_alt_names;
