@@ -95,6 +95,7 @@ fn sound_loop(seconds: u64) {
         Ok(speaker) => println!("loudspeaker: {:?}", speaker.opened()),
         Err(error) => println!("{error}"),
     }
+    let began = clock()();
     let heard = Arc::new(Mutex::new((Vec::<f32>::new(), Vec::<u64>::new())));
     let shared = heard.clone();
     let microphone = MicrophoneStream::open(&MicrophoneChoice::Default, clock(), move |event| match event {
@@ -114,8 +115,10 @@ fn sound_loop(seconds: u64) {
     let (samples, times) = &*heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let steps: Vec<u64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     println!(
-        "{} samples heard in {seconds} s; steps of time {:?} to {:?} µs",
+        "{} samples heard in {seconds} s; {} gaps, the first {} ms after opening began; steps of time {:?} to {:?} µs",
         samples.len(),
+        steps.iter().filter(|step| **step > 40_000).count(),
+        times.first().map_or(0, |first| first.saturating_sub(began.0) / 1000),
         steps.iter().min(),
         steps.iter().max()
     );

@@ -68,7 +68,7 @@ pub(crate) fn articulate(seed: u64, turns: Turns, time: MediaTime) -> Articulati
     let formants = std::array::from_fn(|i| size * (vowel[i] + (following[i] - vowel[i]) * glide));
     let melody = 1.12 - 0.24 * place as f32 / PHRASE as f32 + 0.1 * (unit(here >> 16) - 0.5);
     let base = 90.0 + 130.0 * unit(person >> 40);
-    let hiss = if here % 3 == 0 { gate * (1.0 - smoothstep(0.12, 0.3, within)) } else { 0.0 };
+    let hiss = if here.is_multiple_of(3) { gate * (1.0 - smoothstep(0.12, 0.3, within)) } else { 0.0 };
     Articulation {
         voiced: loudness,
         breath: hiss,

@@ -180,7 +180,7 @@ impl Clip {
             }
             number += 1;
             // Without parameters all pictures are equally long: then the length tells that the rest is whole.
-            if number == 1 && at == self.first + plain && (length - self.first) % plain == 0 {
+            if number == 1 && at == self.first + plain && (length - self.first).is_multiple_of(plain) {
                 break;
             }
             self.reader.seek(SeekFrom::Start(at)).map_err(|error| self.unreadable(&error))?;

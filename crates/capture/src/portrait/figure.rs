@@ -71,8 +71,8 @@ impl Figure {
             middle: width as f32 / 2.0,
             seed,
             hair,
-            beard: short && (look >> 11) % 3 == 0,
-            glasses: (look >> 17) % 3 == 0,
+            beard: short && (look >> 11).is_multiple_of(3),
+            glasses: (look >> 17).is_multiple_of(3),
             skin,
             // Dark skin goes with dark or grey hair.
             hair_colour: if skin.0[0] < 135.0 {

@@ -204,7 +204,7 @@ fn rank(kind: DeviceKind, offered: &[SupportedStreamConfigRange]) -> Vec<(Suppor
             SampleFormat::F64 | SampleFormat::I64 | SampleFormat::U16 | SampleFormat::U24 | SampleFormat::U32 => 4,
             SampleFormat::U64 => 5,
             SampleFormat::I8 | SampleFormat::U8 => 60,
-            _ => return None,
+            SampleFormat::DsdU8 | SampleFormat::DsdU16 | SampleFormat::DsdU32 | _ => return None,
         })
     };
     let channel_cost = |channels: u16| match (kind, channels) {
@@ -295,7 +295,17 @@ fn explain(kind: DeviceKind, name: &str, error: &cpal::Error) -> CaptureError {
         ErrorKind::UnsupportedConfig | ErrorKind::UnsupportedOperation => {
             CaptureError::Unsupported { kind, name, reason: sentence(error) }
         }
-        _ => CaptureError::NotOpened { kind, name, reason: sentence(error) },
+        ErrorKind::DeviceChanged
+        | ErrorKind::DeviceNotAvailable
+        | ErrorKind::HostUnavailable
+        | ErrorKind::InvalidInput
+        | ErrorKind::RealtimeDenied
+        | ErrorKind::ResourceExhausted
+        | ErrorKind::StreamInvalidated
+        | ErrorKind::Xrun
+        | ErrorKind::BackendError
+        | ErrorKind::Other
+        | _ => CaptureError::NotOpened { kind, name, reason: sentence(error) },
     }
 }
 
