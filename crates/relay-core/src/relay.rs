@@ -117,8 +117,20 @@ impl Relay {
     /// [`Refusal::Version`], [`Refusal::Over`], [`Refusal::Full`], or [`Refusal::Misbehaved`] for a `Hello` that no
     /// client of ours sends. The driver tells the client.
     pub fn open(&mut self, admitted: Admitted, now: Instant) -> Result<ConnectionId, Refusal> {
+        let path = Path::relay(&self.config.addresses, now);
+        self.open_on(path, admitted, now)
+    }
+
+    /// Like [`Self::open`], with a fresh path of the relay's kind and addresses.
+    ///
+    /// Making a path costs some 3 ms (it makes a key and a certificate, and tests the cryptography). A driver with
+    /// several threads does that elsewhere, so that it delays nobody's media.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(&mut self, path: Path, admitted: Admitted, now: Instant) -> Result<ConnectionId, Refusal> {
         self.now = now;
-        let result = self.admit(admitted);
+        let result = self.admit(path, admitted);
         match result {
             Ok(_) => self.counters.opened += 1,
             Err(_) => self.counters.refused += 1,
@@ -186,7 +198,7 @@ impl Relay {
         self.meetings.len()
     }
 
-    fn admit(&mut self, admitted: Admitted) -> Result<ConnectionId, Refusal> {
+    fn admit(&mut self, mut path: Path, admitted: Admitted) -> Result<ConnectionId, Refusal> {
         let Admitted { fingerprint, hello, until } = admitted;
         if hello.version != VERSION {
             return Err(Refusal::Version);
@@ -200,7 +212,6 @@ impl Relay {
         self.check_leaf(&hello, replaced)?;
         self.check_room(hello.meeting, replaced)?;
         let remote = Endpoint { candidates: Vec::new(), ..hello.transport };
-        let mut path = Path::relay(&self.config.addresses, self.now);
         path.connect(&remote, self.now).map_err(|error| {
             debug!(%error, "media path refused");
             Refusal::Misbehaved

@@ -24,13 +24,17 @@ const PARTICIPANTS: usize = 500;
 /// How many may be in one meeting unless the file says otherwise.
 const PARTICIPANTS_PER_MEETING: usize = 100;
 
+/// What `public` takes. It must be there where the media socket is bound to no address in particular.
+const PUBLIC: &str = "a list of IP addresses at which clients reach the relay, with or without a UDP port, as \
+                      [\"192.0.2.1\", \"[2001:db8::1]:7443\"]";
+
 /// The configuration of a relay, read from TOML. Paths in it are relative to the file's folder.
 ///
 /// | key | meaning | unless given |
 /// | --- | --- | --- |
 /// | `listen` | IP address and TCP port for clients | `"[::]:7443"` |
 /// | `media` | IP address and UDP port for media | as `listen` |
-/// | `public` | list of IP addresses, with or without UDP port, at which clients reach `media` | the address of `media` |
+/// | `public` | list of IP addresses, with or without UDP port, at which clients reach `media` | the address of `media`; must be given where that is `[::]` or `0.0.0.0` |
 /// | `certificate` | PEM file: the relay's certificate, then issuing CAs | must be given |
 /// | `key` | PEM file: its private key, readable by the owner alone | must be given |
 /// | `trust` | PEM file: roots whose credentials and invitations count | must be given |
@@ -201,7 +205,7 @@ impl Config {
         let address = "an IP address and a port, as \"192.0.2.1:7443\" or \"[::]:7443\"";
         let listen = file.text("listen")?.map(|entry| entry.parse(address)).transpose()?;
         let media = file.text("media")?.map(|entry| entry.parse(address)).transpose()?;
-        let public = file.texts("public")?.iter().map(parse_public).collect::<Result<_, _>>()?;
+        let public = file.texts("public")?.iter().map(parse_public).collect::<Result<Vec<_>, _>>()?;
         let certificate =
             file.need("certificate", "the path of a PEM file with the relay's certificate and its CAs")?;
         let key = file.need("key", "the path of a PEM file with the relay's private key")?;
@@ -213,11 +217,14 @@ impl Config {
         let log = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
         let log = file.text("log")?.map(|entry| entry.parse(log)).transpose()?.unwrap_or_default();
         file.finish()?;
-        let folder = path.parent().unwrap_or(Path::new(""));
         #[expect(clippy::expect_used, reason = "a constant, parsed by a test")]
-        let default_listen = LISTEN.parse().expect("the default address is an address");
+        let listen = listen.unwrap_or_else(|| LISTEN.parse().expect("the default address is an address"));
+        if public.is_empty() && media.unwrap_or(listen).ip().is_unspecified() {
+            return Err(ConfigError::Missing { file: path.to_owned(), key: "public", allowed: PUBLIC });
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
         Ok(Self {
-            listen: listen.unwrap_or(default_listen),
+            listen,
             media,
             public,
             certificate: folder.join(&certificate.value),
@@ -310,10 +317,9 @@ impl fmt::Display for LogLevel {
 
 /// An address with or without port.
 fn parse_public(entry: &Entry) -> Result<SocketAddr, ConfigError> {
-    let allowed = "a list of IP addresses, with or without a UDP port, as [\"192.0.2.1\", \"[2001:db8::1]:7443\"]";
     match entry.value.parse() {
         Ok(ip) => Ok(SocketAddr::new(ip, 0)),
-        Err(_) => entry.parse(allowed),
+        Err(_) => entry.parse(PUBLIC),
     }
 }
 

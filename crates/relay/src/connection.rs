@@ -1,10 +1,11 @@
 //! One signalling connection, from the first byte to the last.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use conclave_identity::fingerprint;
 use conclave_model::wire::signal::{self, FromRelay, Hello, Refusal, ToRelay};
 use conclave_relay_core::{Admitted, ConnectionId};
+use conclave_transport::Path;
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -54,6 +55,8 @@ type Socket = WebSocketStream<TlsStream<Heard<TcpStream>>>;
 pub(crate) struct Shared {
     pub(crate) tls: TlsAcceptor,
     pub(crate) policy: Policy,
+    /// The media socket's addresses as clients reach them.
+    pub(crate) media: Vec<SocketAddr>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) down: watch::Receiver<bool>,
 }
@@ -163,10 +166,13 @@ async fn enter(
         Ok(open_for) => open_for,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let admitted = Box::new(Admitted { fingerprint, hello, until: clock::now() + open_for });
+    let now = clock::now();
+    let admitted = Box::new(Admitted { fingerprint, hello, until: now + open_for });
+    // Made here, for it takes longer than a packet may wait.
+    let path = Box::new(Path::relay(&shared.media, now));
     let (outbox, waiting) = outbox();
     let (reply, answer) = oneshot::channel();
-    shared.commands.send(Command::Open { admitted, outbox, reply }).await.map_err(|_| Ended::GoingAway)?;
+    shared.commands.send(Command::Open { path, admitted, outbox, reply }).await.map_err(|_| Ended::GoingAway)?;
     let result = answer.await.map_err(|_| Ended::GoingAway)?;
     Ok(result.map(|id| (id, waiting)))
 }

@@ -9,6 +9,7 @@ use std::{
 
 use conclave_model::wire::signal::{Refusal, ToRelay};
 use conclave_relay_core::{Admitted, ConnectionId, Counters, Output, Relay, RelayConfig};
+use conclave_transport::Path;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
@@ -33,7 +34,12 @@ const REPORT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A connection passed the relay's checks.
-    Open { admitted: Box<Admitted>, outbox: Outbox, reply: oneshot::Sender<Result<ConnectionId, Refusal>> },
+    Open {
+        path: Box<Path>,
+        admitted: Box<Admitted>,
+        outbox: Outbox,
+        reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
+    },
     /// A client said something.
     Signal(ConnectionId, ToRelay),
     /// A client sent what is no message, or too much.
@@ -112,8 +118,8 @@ impl Engine {
     fn handle(&mut self, command: Command) {
         let now = clock::now();
         match command {
-            Command::Open { admitted, outbox, reply } => {
-                let result = self.relay.open(*admitted, now);
+            Command::Open { path, admitted, outbox, reply } => {
+                let result = self.relay.open_on(*path, *admitted, now);
                 if let Ok(connection) = result {
                     self.outboxes.insert(connection, outbox);
                     if reply.send(result).is_err() {

@@ -150,6 +150,7 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
     let shared = Arc::new(Shared {
         tls: TlsAcceptor::from(Arc::new(tls)),
         policy: Policy { roots, max_level: parts.max_level },
+        media: public.clone(),
         commands,
         down: down.clone(),
     });

@@ -8,14 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use conclave_model::{
-    Epoch, Layer, LeafRef, MeetingId, PeerId, TrackKind,
+    Bitrate, Epoch, Layer, LeafRef, MeetingId, PeerId, TrackKind,
     wire::{
         Descriptor, FrameHead,
         signal::{Commit, FromRelay, Hello, Joined, Refusal, ToRelay, TrackName, VERSION, Wish},
     },
 };
 use conclave_relay_core::{Admitted, ConnectionId, Output, Relay, RelayConfig};
-use conclave_transport::{Output as PathOutput, Path, Slot, Transmit};
+use conclave_transport::{Event, Output as PathOutput, Path, Slot, Transmit};
 
 const STEP: Duration = Duration::from_millis(5);
 const MEETING: MeetingId = MeetingId([1; 16]);
@@ -37,6 +37,8 @@ pub(crate) struct Client {
     /// When each of them came.
     pub(crate) arrived: Vec<Instant>,
     pub(crate) is_cut: bool,
+    /// What its path says that the line carries, once it says so.
+    pub(crate) estimate: Option<Bitrate>,
 }
 
 /// A relay and clients.
@@ -46,7 +48,28 @@ pub(crate) struct Room {
     pub(crate) now: Instant,
     /// The last STUN message of the first client.
     pub(crate) stun: Vec<u8>,
+    /// What every datagram meets, both ways.
+    pub(crate) line: Line,
+    /// What is under way, with the moment of its arrival.
+    wire: VecDeque<(Instant, Transmit)>,
     leaves: u8,
+}
+
+/// A line that delays all datagrams and loses some.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Line {
+    pub(crate) delay: Duration,
+    /// Of a hundred datagrams.
+    pub(crate) lost: u32,
+    pub(crate) state: u64,
+}
+
+impl Line {
+    /// Whether the next datagram is lost: Knuth's linear congruential generator, so that every run is the same.
+    fn loses(&mut self) -> bool {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state >> 33 & 0xffff < u64::from(self.lost) * 0x1_0000 / 100
+    }
 }
 
 impl Room {
@@ -57,7 +80,15 @@ impl Room {
     pub(crate) fn with_limits(max_peers: usize, max_peers_per_meeting: usize) -> Self {
         let now = Instant::now();
         let config = RelayConfig { addresses: vec![relay_address()], max_peers, max_peers_per_meeting };
-        Self { relay: Relay::new(config, now), clients: Vec::new(), now, stun: Vec::new(), leaves: 0 }
+        Self {
+            relay: Relay::new(config, now),
+            clients: Vec::new(),
+            now,
+            stun: Vec::new(),
+            line: Line::default(),
+            wire: VecDeque::new(),
+            leaves: 0,
+        }
     }
 
     pub(crate) fn admitted(&mut self, person: u8) -> (Admitted, Path, SocketAddr) {
@@ -89,7 +120,18 @@ impl Room {
         let connection = self.relay.open(admitted, self.now)?;
         let number = PeerId(0);
         let (said, packets, arrived) = (Vec::new(), Vec::new(), Vec::new());
-        self.clients.push(Client { connection, number, leaf, address, path, said, packets, arrived, is_cut: false });
+        self.clients.push(Client {
+            connection,
+            number,
+            leaf,
+            address,
+            path,
+            said,
+            packets,
+            arrived,
+            is_cut: false,
+            estimate: None,
+        });
         self.settle();
         let client = self.clients.last_mut().unwrap();
         let Some(FromRelay::Joined(Joined { peer, transport, .. })) = client.said.first() else {
@@ -199,31 +241,46 @@ impl Room {
         }
     }
 
-    /// Carries everything to where it goes until nothing is under way.
+    /// Carries what is due to where it goes until nothing more happens at this moment.
     pub(crate) fn settle(&mut self) {
-        let mut wire = VecDeque::new();
         loop {
-            self.drain_relay(&mut wire);
+            let mut sent = Vec::new();
+            self.drain_relay(&mut sent);
             for client in &mut self.clients {
-                client.drain(&mut wire, self.now);
+                client.drain(&mut sent, self.now);
             }
-            let Some(Transmit { from, to, bytes }) = wire.pop_front() else { return };
-            if to == relay_address() {
-                if bytes[0] < 4 && from == self.clients[0].address {
-                    self.stun.clone_from(&bytes);
+            let arrival = self.now + self.line.delay;
+            for transmit in sent {
+                if !self.line.loses() {
+                    self.wire.push_back((arrival, transmit));
                 }
-                self.relay.handle_datagram(from, to, &bytes, self.now);
-            } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == to && !client.is_cut) {
-                // A path that its owner closed may refuse.
-                let _ = client.path.handle_datagram(from, to, &bytes, self.now);
+            }
+            if self.wire.front().is_none_or(|(arrival, _)| *arrival > self.now) {
+                return;
+            }
+            if let Some((_, transmit)) = self.wire.pop_front() {
+                self.deliver(transmit);
             }
         }
     }
 
-    fn drain_relay(&mut self, wire: &mut VecDeque<Transmit>) {
+    fn deliver(&mut self, transmit: Transmit) {
+        let Transmit { from, to, bytes } = transmit;
+        if to == relay_address() {
+            if bytes[0] < 4 && from == self.clients[0].address {
+                self.stun.clone_from(&bytes);
+            }
+            self.relay.handle_datagram(from, to, &bytes, self.now);
+        } else if let Some(client) = self.clients.iter_mut().find(|client| client.address == to && !client.is_cut) {
+            // A path that its owner closed may refuse.
+            let _ = client.path.handle_datagram(from, to, &bytes, self.now);
+        }
+    }
+
+    fn drain_relay(&mut self, wire: &mut Vec<Transmit>) {
         loop {
             match self.relay.poll_output() {
-                Output::Transmit(transmit) => wire.push_back(transmit),
+                Output::Transmit(transmit) => wire.push(transmit),
                 Output::Signal(to, message) => {
                     let client = self.clients.iter_mut().find(|client| client.connection == to).unwrap();
                     assert!(!client.is_cut, "a closed connection hears {message:?}");
@@ -244,14 +301,15 @@ impl Room {
 }
 
 impl Client {
-    fn drain(&mut self, wire: &mut VecDeque<Transmit>, now: Instant) {
+    fn drain(&mut self, wire: &mut Vec<Transmit>, now: Instant) {
         loop {
             match self.path.poll_output() {
-                PathOutput::Transmit(transmit) if !self.is_cut => wire.push_back(transmit),
+                PathOutput::Transmit(transmit) if !self.is_cut => wire.push(transmit),
                 PathOutput::Packet { slot, payload } => {
                     self.packets.push((slot, payload.to_vec()));
                     self.arrived.push(now);
                 }
+                PathOutput::Event(Event::Estimate(rate)) => self.estimate = Some(rate),
                 PathOutput::Transmit(_) | PathOutput::Event(_) => {}
                 PathOutput::Wake(_) => return,
             }

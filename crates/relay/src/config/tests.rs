@@ -73,6 +73,16 @@ fn what_is_wrong_is_named_with_file_line_key_and_what_is_allowed() {
 }
 
 #[test]
+fn a_relay_without_an_address_that_clients_can_reach_is_refused() {
+    let everywhere = GOOD.replace("192.0.2.1:443", "[::]:443");
+    parse(&everywhere).unwrap();
+    let nowhere = everywhere.replace("public", "#").replace("  \"192.0.2.1\",\n  \"[2001:db8::1]:9\",\n]\n", "");
+    let error = complaint(&nowhere);
+    assert!(error.contains("the key `public` is missing; it takes a list of IP addresses"), "{error}");
+    parse(&format!("media = \"192.0.2.1:443\"\n{nowhere}")).unwrap();
+}
+
+#[test]
 fn what_is_no_toml_is_named_with_its_line() {
     assert!(complaint(&GOOD.replace("\"debug\"", "\"debug")).starts_with("/etc/relay.toml:12: "));
     assert!(complaint(&format!("{GOOD}\nlog = \"info\"")).starts_with("/etc/relay.toml:14: "));
