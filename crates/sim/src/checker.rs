@@ -194,3 +194,66 @@ impl Checker {
         self.received.get(&(receiving, sending.0, sending.1, track)).and_then(|received| received.last)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LISTENER: Receiving = (1, 1);
+
+    /// A relay's connection of some checker under test: real ids are only made by a relay.
+    fn connections() -> (ConnectionId, ConnectionId) {
+        let base = Instant::now();
+        let mut simulation = crate::Simulation::new(2, 0, base).unwrap();
+        for (who, person) in simulation.participants.iter_mut().enumerate() {
+            person.wants_in = true;
+            person.comes_at = Some(base + Duration::from_millis(who as u64));
+        }
+        simulation.run_until(base + Duration::from_secs(2)).unwrap();
+        let connection = |who: usize| simulation.participants[who].presence.as_ref().and_then(|here| here.connection);
+        (connection(0).unwrap(), connection(1).unwrap())
+    }
+
+    fn stamp(number: u32, sent: Instant) -> Stamp {
+        Stamp { who: 0, session: 1, track: TrackKind::Microphone, number, sent }
+    }
+
+    #[test]
+    fn a_frame_from_before_membership_and_one_given_twice_are_violations() {
+        let (first, second) = connections();
+        let start = Instant::now();
+        let later = start + Duration::from_secs(1);
+        let mut checker = Checker::default();
+        checker.created(first, start);
+        let opened = Violation::OpenedEarlier { receiver: 1, sender: 0 };
+        assert_eq!(checker.opened(LISTENER, Some(second), &stamp(1, later), later), Err(opened.clone()));
+        assert_eq!(checker.opened(LISTENER, None, &stamp(1, later), later), Err(opened.clone()));
+        checker.welcomed(second, later);
+        assert_eq!(checker.opened(LISTENER, Some(second), &stamp(1, start), later), Err(opened));
+        assert_eq!(checker.opened(LISTENER, Some(second), &stamp(2, later), later), Ok(()));
+        let twice = Violation::Twice { receiver: 1, sender: 0, number: 2 };
+        assert_eq!(checker.opened(LISTENER, Some(second), &stamp(2, later), later), Err(twice));
+        assert_eq!(checker.last(LISTENER, (0, 1), TrackKind::Microphone), Some(later));
+    }
+
+    #[test]
+    fn two_rosters_of_one_epoch_are_a_violation_and_a_new_group_begins_anew() {
+        let (first, second) = connections();
+        let now = Instant::now();
+        let mut checker = Checker::default();
+        let rehearsal = conclave_identity::issue::RehearsalSpec::new(1, 1_800_000_000);
+        let rehearsal = conclave_identity::issue::Rehearsal::new(&rehearsal).unwrap();
+        let person = rehearsal.holders[0].person().clone();
+        let roster = [Member { leaf: LeafIndex(0), reference: LeafRef([1; 16]), person: person.clone() }];
+        let other = [Member { leaf: LeafIndex(0), reference: LeafRef([2; 16]), person }];
+        checker.created(first, now);
+        assert_eq!(checker.roster(first, Epoch(1), &roster), Ok(()));
+        assert_eq!(checker.roster(first, Epoch(1), &roster), Ok(()));
+        assert_eq!(checker.roster(first, Epoch(1), &other), Err(Violation::RostersDiffer { epoch: Epoch(1) }));
+        assert_eq!(checker.roster(first, Epoch(2), &other), Ok(()));
+        checker.created(second, now);
+        assert_eq!(checker.roster(second, Epoch(1), &other), Ok(()));
+    }
+}

@@ -1,0 +1,117 @@
+//! What an epoch and a frame cost: `cargo run --release -p conclave-e2ee --example costs`.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::{
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use conclave_e2ee::{Group, Leaf, PendingCommit, Rules};
+use conclave_identity::issue::{Rehearsal, RehearsalSpec};
+use conclave_model::{Layer, LeafRef, PeerId, TrackKind, wire::FrameHead};
+
+const WALL: u64 = 1_800_000_000;
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let begun = Instant::now();
+    let done = work();
+    (done, begun.elapsed())
+}
+
+fn leaf(rehearsal: &Rehearsal, rules: &Arc<Rules>, person: usize) -> Leaf {
+    Leaf::new(&rehearsal.holders[person], rules.clone()).unwrap()
+}
+
+fn show(what: &str, commit: &PendingCommit, made: Duration, followed: Duration) {
+    let welcome = commit.welcome.as_ref().map_or(0, Bytes::len);
+    println!(
+        "  {what}: made in {:.1} ms, followed in {:.1} ms; commit {:.1} kB, welcome {:.1} kB",
+        made.as_secs_f64() * 1e3,
+        followed.as_secs_f64() * 1e3,
+        commit.commit.len() as f64 / 1e3,
+        welcome as f64 / 1e3,
+    );
+}
+
+/// One commit of the first of `groups`, followed by the second.
+fn commit(groups: &mut [Group], what: &str, add: &[(LeafRef, Bytes)], remove: &[LeafRef]) -> PendingCommit {
+    let (made, making) = timed(|| groups[0].commit(add, remove, WALL).unwrap().0.unwrap());
+    let (_, following) = timed(|| groups[1].handle_commit(made.epoch, &made.commit, WALL).unwrap());
+    groups[0].commit_accepted().unwrap();
+    show(what, &made, making, following);
+    made
+}
+
+fn epochs(people: usize) {
+    println!("{people} members");
+    let rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL)).unwrap();
+    let rules = Rules::new(rehearsal.invitation.clone(), rehearsal.authority.root().clone());
+    let (second, making) = timed(|| leaf(&rehearsal, &rules, 1));
+    println!(
+        "  a leaf: {:.1} ms, key package {:.1} kB",
+        making.as_secs_f64() * 1e3,
+        second.key_package().len() as f64 / 1e3
+    );
+    let mut first = leaf(&rehearsal, &rules, 0).create(WALL).unwrap();
+    let newcomer = [(second.reference(), second.key_package())];
+    let made = first.commit(&newcomer, &[], WALL).unwrap().0.unwrap();
+    first.commit_accepted().unwrap();
+    let mut groups = vec![first, second.join(&made.welcome.unwrap(), WALL).unwrap()];
+
+    let leaves: Vec<Leaf> = (2..people).map(|person| leaf(&rehearsal, &rules, person)).collect();
+    let newcomers: Vec<_> = leaves.iter().map(|leaf| (leaf.reference(), leaf.key_package())).collect();
+    let made = commit(&mut groups, "everybody at once", &newcomers, &[]);
+    let welcome = made.welcome.unwrap();
+    let (_, joining) = timed(|| leaves.into_iter().next_back().unwrap().join(&welcome, WALL).unwrap());
+    println!("  joining: {:.1} ms", joining.as_secs_f64() * 1e3);
+
+    let gone = groups[0].members().last().unwrap().reference;
+    commit(&mut groups, "one goes", &[], &[gone]);
+    let again = leaf(&rehearsal, &rules, people - 1);
+    commit(&mut groups, "one comes", &[(again.reference(), again.key_package())], &[]);
+    for group in &mut groups {
+        group.use_sending_epoch(group.epoch());
+    }
+    if people < 50 {
+        frames(&mut groups);
+    }
+}
+
+fn frames(groups: &mut [Group]) {
+    for length in [80, 1200, 50_000] {
+        const ROUNDS: u32 = 2000;
+        let plaintext = vec![7; length];
+        let head = |number| FrameHead {
+            sender: PeerId(1),
+            track: TrackKind::Camera,
+            layer: Layer(0),
+            number,
+            key: true,
+            discardable: false,
+            packets: 1,
+        };
+        let seal = |number| groups[0].seal_frame(&head(number), &plaintext).unwrap();
+        let (sealed, sealing) = timed(|| (0..ROUNDS).map(seal).collect::<Vec<_>>());
+        let (_, opening) = timed(|| {
+            for (number, frame) in (0..ROUNDS).zip(&sealed) {
+                black_box(groups[1].open_frame(&head(number), frame).unwrap());
+            }
+        });
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(ROUNDS);
+        let overhead = sealed[0].len() - length;
+        println!(
+            "  a frame of {length} B: sealed in {:.2} µs, opened in {:.2} µs, {overhead} B more",
+            micros(sealing),
+            micros(opening)
+        );
+    }
+}
+
+fn main() {
+    epochs(6);
+    epochs(27);
+    epochs(100);
+}
