@@ -159,7 +159,7 @@ impl Seen {
         self.level.fetch_max(level.max(0.0).to_bits(), Ordering::Relaxed);
     }
 
-    fn into_test(&self, device: String, format: String, silent: &str) -> DeviceTest {
+    fn as_test(&self, device: String, format: String, silent: &str) -> DeviceTest {
         let count = self.count.load(Ordering::Relaxed);
         let lost = self.lost.load_full().map(|error| error.to_string());
         DeviceTest {
@@ -195,7 +195,7 @@ fn test_camera(config: &CheckConfig) -> DeviceTest {
             let open = stream.opened();
             let format =
                 format!("{}x{} at {} frames/s, {}", open.width, open.height, open.frames_per_second, open.format);
-            seen.into_test(open.name.clone(), format, "the camera is open and gives no picture")
+            seen.as_test(open.name.clone(), format, "the camera is open and gives no picture")
         }
         Err(error) => failed(&error),
     }
@@ -213,7 +213,7 @@ fn test_microphone(config: &CheckConfig) -> DeviceTest {
             std::thread::sleep(config.duration);
             let open = stream.opened();
             let format = format!("{} Hz, {} channels, {}", open.rate, open.channels, open.format);
-            seen.into_test(open.name.clone(), format, "the microphone is open and gives no sound")
+            seen.as_test(open.name.clone(), format, "the microphone is open and gives no sound")
         }
         Err(error) => failed(&error),
     }
@@ -232,7 +232,7 @@ fn test_speaker(config: &CheckConfig) -> DeviceTest {
             std::thread::sleep(config.duration);
             let open = stream.opened();
             let format = format!("{} Hz, {} channels, {}", open.rate, open.channels, open.format);
-            seen.into_test(open.name.clone(), format, "the loudspeaker is open and takes no sound")
+            seen.as_test(open.name.clone(), format, "the loudspeaker is open and takes no sound")
         }
         Err(error) => failed(&error),
     }

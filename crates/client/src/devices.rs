@@ -284,7 +284,7 @@ mod tests {
 
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use crossbeam_channel::{Receiver, unbounded};
+    use crossbeam_channel::{Receiver, bounded};
 
     use super::*;
 
@@ -293,7 +293,7 @@ mod tests {
     }
 
     fn thread() -> (DeviceThread, Receiver<DeviceState>) {
-        let (states, news) = unbounded();
+        let (states, news) = bounded(16);
         let thread = DeviceThread::start(move |_, state| drop(states.send(state))).unwrap();
         (thread, news)
     }
@@ -312,10 +312,11 @@ mod tests {
             Box::new(move |lost| match count.fetch_add(1, Ordering::SeqCst) {
                 0 => {
                     // Away again right after it was opened.
-                    std::thread::spawn(move || {
+                    let away = Builder::new().name("unplug".to_owned()).spawn(move || {
                         std::thread::sleep(Duration::from_millis(50));
                         lost.tell(gone());
                     });
+                    away.unwrap();
                     Ok(Opened { stream: Box::new(()), name: "mic".into() })
                 }
                 1 => Err(gone()),
@@ -331,7 +332,7 @@ mod tests {
     #[test]
     fn the_loss_of_a_device_that_was_replaced_is_ignored() {
         let (thread, news) = thread();
-        let (losses, old) = unbounded();
+        let (losses, old) = bounded(16);
         thread.open(
             DeviceKind::Microphone,
             Box::new(move |lost| {

@@ -115,18 +115,30 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name("engine".to_owned())
         .spawn(move || {
-            let mut view = View::new(&config, Arc::clone(&shared), notices);
-            match Engine::new(config, shared, tls, commands, view.clone()) {
+            let view = View::new(&config, Arc::clone(&shared), notices);
+            let mut guard = Guard(view.clone());
+            match Engine::new(config, shared, tls, commands, view) {
                 Ok(mut engine) => {
                     runtime.block_on(engine.run());
                     engine.close();
                 }
-                Err(error) => view.end(EndReason::Failed(error.to_string())),
+                Err(error) => guard.0.end(EndReason::Failed(error.to_string())),
             }
             // A name lookup may still hang in a thread of its own; nobody waits for it.
             runtime.shutdown_background();
         })
         .map_err(|error| StartError::Thread(error.kind()))
+}
+
+/// Shows even an end by our own fault; nothing must look as if it went on.
+struct Guard(View);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end(EndReason::Failed("an internal error".to_owned()));
+        }
+    }
 }
 
 /// The TLS configuration for the relay of an invitation.

@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Table, is_connected, patiently, sees_and_hears, sees_everybody};
+use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson};
 use conclave_client::{Command, EndReason, Impairment, KeyState, Notice, Phase, RetryReason};
 use conclave_model::{TrackKind, wire::signal::Refusal};
 use conclave_session::SourceState;
@@ -177,4 +178,34 @@ fn a_meeting_that_is_over_is_said_to_be_over() {
     let client = table.client(0);
     client.join();
     assert_eq!(client.snapshot().phase, Phase::Ended(EndReason::Over));
+}
+
+#[test]
+fn missing_devices_are_said_and_the_meeting_goes_on_without_them() {
+    let table = Table::new(2);
+    let _relay = table.relay();
+    let anna = table.client_with(0, |config| {
+        config.camera = CameraChoice::File("no/such/clip.y4m".into());
+        config.microphone = MicrophoneChoice::File("no/such/voice.wav".into());
+        config.speaker = SpeakerChoice::Device("no such loudspeaker".into());
+    });
+    let bo = table.client(1);
+    patiently("each is told what the other lacks", || {
+        bo.snapshot().participants.iter().any(|other| {
+            !other.is_me && other.camera == SourceState::Missing && other.microphone == SourceState::Missing
+        })
+    });
+    let snapshot = anna.snapshot();
+    assert!(snapshot.camera.problem.as_ref().is_some_and(|problem| problem.to_string().contains("clip.y4m")));
+    assert!(snapshot.microphone.problem.is_some() && snapshot.speaker.problem.is_some());
+    let lost = std::iter::from_fn(|| anna.notices.try_next())
+        .filter(|(notice, times)| matches!(notice, Notice::DeviceLost { .. }) && *times == 1);
+    assert_eq!(lost.count(), 3, "each is said once");
+    patiently("who speaks is seen even without a loudspeaker", || {
+        anna.snapshot().participants.iter().any(|other| !other.is_me && other.speaking > 0.0)
+    });
+    anna.try_send(Command::SelectCamera(CameraChoice::Test(TestPerson::default()))).unwrap();
+    patiently("another camera is opened and seen", || {
+        anna.snapshot().camera.open_device.is_some() && sees_everybody(&bo, 2)
+    });
 }

@@ -50,7 +50,9 @@ impl<'e> Meeting<'e> {
         let signals = Signals::new(link.socket, relay, now);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        engine.view.phase(Phase::Waiting);
+        if !engine.was_member {
+            engine.view.phase(Phase::Waiting);
+        }
         Ok(Self { engine, session, socket, signals, tick, wake: now, path_due: None, outcome: None })
     }
 

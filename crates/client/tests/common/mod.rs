@@ -1,5 +1,5 @@
 //! A table to meet at: a throw-away authority, a relay on loopback, and clients on test sources.
-#![allow(clippy::unwrap_used, unreachable_pub)]
+#![allow(clippy::unwrap_used, dead_code, missing_docs, unreachable_pub, reason = "each test file uses a part")]
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -12,7 +12,7 @@ use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson
 use conclave_client::{Client, Config, Notices, Phase, VideoQuality, Watch, wall_clock};
 use conclave_identity::{
     Holder, Invitation,
-    issue::{Rehearsal, RehearsalSpec},
+    issue::{Rehearsal, RehearsalSpec, RelayIdentity},
 };
 use conclave_model::{Bitrate, Level, TrackKind};
 use conclave_relay::{Parts, Running};
@@ -59,6 +59,15 @@ impl Table {
 
     pub fn holder(&self, seat: usize) -> &Holder {
         &self.rehearsal.holders[seat]
+    }
+
+    pub fn relay_identity(&self) -> &RelayIdentity {
+        &self.rehearsal.relay
+    }
+
+    pub fn move_relay(&mut self, host: &str) {
+        let port = self.port();
+        self.rehearsal.move_relay(host, port).unwrap();
     }
 
     /// Takes somebody off the list.
