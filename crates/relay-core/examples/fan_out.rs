@@ -57,10 +57,11 @@ impl World {
         let result = act(&mut self.relay, self.now);
         let mut outputs = Vec::new();
         let wake = loop {
-            match self.relay.poll_output() {
-                Output::Wake(at) => break at,
-                output => outputs.push(output),
+            let output = self.relay.poll_output();
+            if let Output::Wake(at) = output {
+                break at;
             }
+            outputs.push(output);
         };
         self.spent += cpu() - before;
         self.wake = wake;

@@ -162,7 +162,7 @@ pub enum ConfigError {
         /// The file that it names.
         named: PathBuf,
         /// What is wrong with that one.
-        problem: NamedProblem,
+        problem: Box<NamedProblem>,
     },
 }
 
@@ -203,8 +203,10 @@ impl Config {
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut file = File::parse(path, text)?;
         let address = "an IP address and a port, as \"192.0.2.1:7443\" or \"[::]:7443\"";
-        let listen = file.text("listen")?.map(|entry| entry.parse(address)).transpose()?;
-        let media = file.text("media")?.map(|entry| entry.parse(address)).transpose()?;
+        let mut socket = |key| -> Result<Option<SocketAddr>, ConfigError> {
+            file.text(key)?.map(|entry| entry.parse(address)).transpose()
+        };
+        let (listen, media) = (socket("listen")?, socket("media")?);
         let public = file.texts("public")?.iter().map(parse_public).collect::<Result<Vec<_>, _>>()?;
         let certificate =
             file.need("certificate", "the path of a PEM file with the relay's certificate and its CAs")?;
@@ -277,7 +279,8 @@ impl Config {
     }
 
     fn named(&self, key: &'static str, line: usize, named: &Path, problem: NamedProblem) -> ConfigError {
-        ConfigError::Named { file: self.source.file.clone(), line, key, named: named.to_owned(), problem }
+        let (file, problem) = (self.source.file.clone(), Box::new(problem));
+        ConfigError::Named { file, line, key, named: named.to_owned(), problem }
     }
 }
 
