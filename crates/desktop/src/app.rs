@@ -101,6 +101,8 @@ pub struct App {
     holder: Option<Holder>,
     devices: Devices,
     demo: Option<Box<Demo>>,
+    /// Whether a demonstration goes straight into its meeting.
+    direct: bool,
     password: Password,
     problem: Option<String>,
     busy: Option<Busy>,
@@ -157,6 +159,7 @@ impl App {
             holder: None,
             devices: Devices::default(),
             demo: None,
+            direct: matches!(options.start, Start::Demonstration(_)),
             password: Password::with_room(),
             problem: None,
             busy: None,

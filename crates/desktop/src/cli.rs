@@ -112,6 +112,9 @@ struct HeadlessArguments {
     /// Write what was measured to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Send a picture of this height in pixels at most; without a window only.
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(90..=1080))]
+    height: Option<u16>,
 }
 
 /// Runs the program; returns its exit code.

@@ -43,8 +43,9 @@ pub struct Demo {
 pub struct DemoSpec {
     /// How many sit at the table, the person included.
     pub people: usize,
-    /// Whether the delegates decode each other's pictures. Only a measurement needs that.
-    pub delegates_watch: bool,
+    /// For a window, in which the delegates need not decode each other's pictures and the tiles say who is who, or for
+    /// a measurement.
+    pub for_window: bool,
     /// Now, in seconds since 1970-01-01 UTC.
     pub wall: u64,
 }
@@ -90,7 +91,7 @@ impl Demo {
         let holder = rehearsal.holders.first().ok_or(DemoError::Nobody)?.clone();
         let mut delegates = Vec::new();
         for (index, delegate) in rehearsal.holders.iter().enumerate().skip(1) {
-            let config = delegate_config(delegate, &invitation, index, people, spec.delegates_watch);
+            let config = delegate_config(delegate, &invitation, index, people, spec.for_window);
             delegates.push(Client::start(config, Arc::new(|| {}))?);
         }
         Ok(Self { holder, invitation, delegates, _relay: relay })
@@ -114,18 +115,24 @@ impl Demo {
 }
 
 /// An ordinary client on test sources.
-fn delegate_config(holder: &Holder, invitation: &Invitation, index: usize, people: usize, watch: bool) -> Config {
+fn delegate_config(holder: &Holder, invitation: &Invitation, index: usize, people: usize, for_window: bool) -> Config {
     let person = holder.person();
     let number = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
     let turns = Turns { index: number(index - 1), count: number(people.saturating_sub(1).max(2)), length: TURN };
     let seed = index as u64;
-    let test = TestPerson { name: person.name.clone(), seat: person.seat.clone(), seed, turns };
+    let test = if for_window {
+        // The tile has the name already. A control character is not drawn, and still gives each their own background.
+        let background = char::from_u32(1 + u32::from(number(index) % 31)).map(String::from).unwrap_or_default();
+        TestPerson { name: String::new(), seat: background, seed, turns }
+    } else {
+        TestPerson { name: person.name.clone(), seat: person.seat.clone(), seed, turns }
+    };
     Config {
         camera: CameraChoice::Test(test),
         microphone: MicrophoneChoice::Test { seed, turns },
         speaker: SpeakerChoice::Null,
         video: QUALITY,
-        watch: if watch { Watch::All { height: QUALITY.height } } else { Watch::Named },
+        watch: if for_window { Watch::Named } else { Watch::All { height: QUALITY.height } },
         ..Config::new(holder.clone(), invitation.clone())
     }
 }

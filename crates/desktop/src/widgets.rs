@@ -370,6 +370,11 @@ pub fn inside<R>(ui: &mut Ui, rect: Rect, add: impl FnOnce(&mut Ui) -> R) -> R {
     ui.scope_builder(builder, add).inner
 }
 
+/// Shows `add` inside `rect`, which has been allocated already: the place of what comes next does not change.
+pub fn over<R>(ui: &mut Ui, rect: Rect, layout: egui::Layout, add: impl FnOnce(&mut Ui) -> R) -> R {
+    add(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect).layout(layout)))
+}
+
 /// The initials of a person in a disc, for where no picture is.
 pub fn initials(painter: &Painter, centre: Pos2, size: f32, name: &str) {
     painter.circle_filled(centre, size / 2.0, theme::person_colour(name));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conclave_capture::{CameraChoice, Device, Devices, MicrophoneChoice};
+use conclave_capture::{CameraChoice, Device, Devices, MicrophoneChoice, TestPerson, Turns};
 use conclave_client::{Client, Config, LocalSource, Preview, StartError, VideoQuality, Waker};
 use conclave_identity::{Holder, Invitation, WindowError, check_member};
 
@@ -70,14 +70,10 @@ impl App {
     pub(super) fn enter_hall(&mut self, ticket: Ticket) {
         let wall = (self.wall)();
         let entry = entry_of(&ticket, wall, &self.words);
-        let mut pickers = pickers(&self.devices, &self.settings, &self.words);
-        if ticket.demonstration {
-            // The delegates' loudspeakers are silent; the person's own is not.
-            pickers[2].chosen.clone_from(&self.settings.speaker);
-        }
+        let pickers = pickers(&self.devices, &self.settings, &self.words);
         let waker = self.waker();
         let preview = Preview::start(
-            camera(&pickers[0].chosen, self.settings.camera_on),
+            camera(&pickers[0].chosen, self.settings.camera_on, ticket.demonstration),
             microphone(&pickers[1].chosen),
             VideoQuality::default(),
             waker,
@@ -115,13 +111,13 @@ impl App {
             PreviewAction::Microphone(on) => entry.microphone_on = on,
             PreviewAction::Camera(on) => {
                 entry.camera_on = on;
-                let choice = camera(&entry.pickers[0].chosen, on);
+                let choice = camera(&entry.pickers[0].chosen, on, entry.ticket.demonstration);
                 select(entry, |preview| preview.select_camera(choice));
             }
             PreviewAction::Choose(kind, word) => {
                 match kind {
                     Kind::Camera => {
-                        let choice = camera(&word, entry.camera_on);
+                        let choice = camera(&word, entry.camera_on, entry.ticket.demonstration);
                         select(entry, |preview| preview.select_camera(choice));
                         entry.pickers[0].chosen.clone_from(&word);
                         self.settings.camera = word;
@@ -142,7 +138,8 @@ impl App {
         }
     }
 
-    fn enter(&mut self) {
+    /// Into the meeting.
+    pub(super) fn enter(&mut self) {
         let waker = self.waker();
         let Screen::Entry(entry) = &mut self.screen else { return };
         if entry.entering {
@@ -151,7 +148,7 @@ impl App {
         entry.entering = true;
         let [camera_word, microphone_word, speaker_word] = entry.choices();
         let config = Config {
-            camera: camera(&camera_word, true),
+            camera: camera(&camera_word, true, entry.ticket.demonstration),
             microphone: microphone(&microphone_word),
             speaker: speaker_word.parse().unwrap_or_default(),
             camera_on: entry.camera_on,
@@ -276,8 +273,20 @@ fn name_of(word: &str, words: &Words) -> String {
 }
 
 /// The camera that a word names. A word that names none is the default's: the settings are written by hand at times.
-fn camera(word: &str, on: bool) -> CameraChoice {
-    if on { word.parse().unwrap_or_default() } else { CameraChoice::Off }
+///
+/// In a demonstration a test picture leaves the name to the tile.
+fn camera(word: &str, on: bool, demonstration: bool) -> CameraChoice {
+    match word.parse().unwrap_or_default() {
+        _ if !on => CameraChoice::Off,
+        CameraChoice::Test(_) if demonstration => {
+            CameraChoice::Test(TestPerson { name: String::new(), seat: String::new(), seed: 0, turns: Turns::NEVER })
+        }
+        choice @ (CameraChoice::Test(_)
+        | CameraChoice::Default
+        | CameraChoice::Device(_)
+        | CameraChoice::File(_)
+        | CameraChoice::Off) => choice,
+    }
 }
 
 fn microphone(word: &str) -> MicrophoneChoice {

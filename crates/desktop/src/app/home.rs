@@ -179,7 +179,7 @@ impl App {
         self.problem = None;
         self.busy = Some(Busy::Demonstration);
         let (spec, title) =
-            (DemoSpec { people, delegates_watch: false, wall: (self.wall)() }, self.words.say("demo-title"));
+            (DemoSpec { people, for_window: true, wall: (self.wall)() }, self.words.say("demo-title"));
         self.jobs.run("demo", move || {
             Done::Demonstration(Demo::start(spec, title).map(Box::new).map_err(|error| error.to_string()))
         });
@@ -193,6 +193,9 @@ impl App {
                     Ticket { holder: demo.holder.clone(), invitation: demo.invitation.clone(), demonstration: true };
                 self.demo = Some(demo);
                 self.enter_hall(ticket);
+                if std::mem::take(&mut self.direct) {
+                    self.enter();
+                }
             }
             Err(reason) => self.fail(self.words.tell("start-failed", [("reason", reason.into())])),
         }

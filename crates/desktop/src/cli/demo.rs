@@ -16,17 +16,21 @@ use crate::{
 pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<AtomicBool>) -> Result<u8> {
     let people = usize::from(arguments.people);
     if !arguments.headless.headless {
-        let (mut settings, path) = remembered();
-        join::use_sources(&mut settings, &arguments.sources);
-        match display() {
-            Ok(()) => return window((settings, path), Start::Demonstration(people), quit).map(|()| 0),
+        let opened = display().and_then(|()| {
+            let (mut settings, _) = remembered();
+            join::use_sources(&mut settings, &headless::with_what_is_there(&arguments.sources, words));
+            // What a demonstration does without is not remembered for real meetings.
+            window((settings, None), Start::Demonstration(people), quit).map_err(|error| error.to_string())
+        });
+        match opened {
+            Ok(()) => return Ok(0),
             Err(reason) => println!("{}", words.tell("cli-no-display", [("reason", reason.into())])),
         }
     }
-    let spec = DemoSpec { people, delegates_watch: true, wall: wall_clock() };
+    let spec = DemoSpec { people, for_window: false, wall: wall_clock() };
     let demo = Demo::start(spec, words.say("demo-title"))?;
     let config = Config::new(demo.holder.clone(), demo.invitation.clone());
-    let config = headless::with_what_is_there(join::configure(config, arguments.sources.clone()), words);
+    let config = join::configure(config, headless::with_what_is_there(&arguments.sources, words));
     let config = Config { video: crate::demo::QUALITY, ..config };
     let mut chair = headless::Participant::start(config)?;
     let end = chair.run(arguments.headless.seconds, quit, words);

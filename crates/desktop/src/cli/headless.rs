@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, devices};
 use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, Phase, Report};
 
+use super::SourceArguments;
 use crate::{explain, words::Words};
 
 /// How often the loop looks around when nothing wakes it.
@@ -131,12 +132,16 @@ fn phase(phase: &Phase, relay: &str, words: &Words) -> String {
 }
 
 /// Puts test sources in place of default devices that are not there, and says so in a line each.
-pub(super) fn with_what_is_there(mut config: Config, words: &Words) -> Config {
-    let wanted = config.camera == CameraChoice::Default
-        || config.microphone == MicrophoneChoice::Default
-        || config.speaker == SpeakerChoice::Default;
-    if !wanted {
-        return config;
+pub(super) fn with_what_is_there(sources: &SourceArguments, words: &Words) -> SourceArguments {
+    let mut sources = sources.clone();
+    let camera = sources.camera.get_or_insert_default();
+    let microphone = sources.microphone.get_or_insert_default();
+    let speaker = sources.speaker.get_or_insert_default();
+    if *camera != CameraChoice::Default
+        && *microphone != MicrophoneChoice::Default
+        && *speaker != SpeakerChoice::Default
+    {
+        return sources;
     }
     let found = devices();
     let reason = |kind| {
@@ -144,27 +149,21 @@ pub(super) fn with_what_is_there(mut config: Config, words: &Words) -> Config {
         let said = errors.next().map(|error| explain::capture(error, words));
         said.unwrap_or_else(|| words.say("cli-nothing-found"))
     };
-    let person = config.holder.person();
-    if config.camera == CameraChoice::Default && found.cameras.is_empty() {
+    if *camera == CameraChoice::Default && found.cameras.is_empty() {
         println!("{}", words.tell("cli-no-camera", [("reason", reason(conclave_capture::DeviceKind::Camera).into())]));
-        config.camera = CameraChoice::Test(TestPerson {
-            name: person.name.clone(),
-            seat: person.seat.clone(),
-            seed: 0,
-            turns: Turns::NEVER,
-        });
+        *camera = CameraChoice::Test(TestPerson::default());
     }
-    if config.microphone == MicrophoneChoice::Default && found.microphones.is_empty() {
+    if *microphone == MicrophoneChoice::Default && found.microphones.is_empty() {
         let reason = reason(conclave_capture::DeviceKind::Microphone);
         println!("{}", words.tell("cli-no-microphone", [("reason", reason.into())]));
-        config.microphone = MicrophoneChoice::Test { seed: 0, turns: Turns::NEVER };
+        *microphone = MicrophoneChoice::Test { seed: 0, turns: Turns::NEVER };
     }
-    if config.speaker == SpeakerChoice::Default && found.speakers.is_empty() {
+    if *speaker == SpeakerChoice::Default && found.speakers.is_empty() {
         let reason = reason(conclave_capture::DeviceKind::Speaker);
         println!("{}", words.tell("cli-no-speaker", [("reason", reason.into())]));
-        config.speaker = SpeakerChoice::Null;
+        *speaker = SpeakerChoice::Null;
     }
-    config
+    sources
 }
 
 /// Writes what was measured.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns};
 use conclave_client::{Config, EndReason, wall_clock};
 use conclave_identity::{Holder, Invitation, WindowError, check_member};
 use zeroize::Zeroizing;
@@ -41,8 +42,11 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<AtomicBool
         None => ask_password(&credential, words)?,
     };
     let (holder, invitation) = unlock(&credential, &password, &arguments.invitation, words)?;
-    let config = configure(Config::new(holder, invitation), arguments.sources);
-    let config = headless::with_what_is_there(config, words);
+    let sources = headless::with_what_is_there(&arguments.sources, words);
+    let mut config = configure(Config::new(holder, invitation), sources);
+    if let Some(height) = arguments.headless.height {
+        config.video.height = height;
+    }
     let mut participant = headless::Participant::start(config)?;
     let end = participant.run(arguments.headless.seconds, quit, words);
     let report = participant.finish();
@@ -64,7 +68,20 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<AtomicBool
 
 /// The devices of the command line, in a configuration.
 pub(super) fn configure(mut config: Config, sources: SourceArguments) -> Config {
-    config.camera = sources.camera.unwrap_or_default();
+    config.camera = match sources.camera.unwrap_or_default() {
+        // A test picture shows whose it is.
+        CameraChoice::Test(test) if test == TestPerson::default() => CameraChoice::Test(TestPerson {
+            name: config.holder.person().name.clone(),
+            seat: config.holder.person().seat.clone(),
+            turns: Turns::NEVER,
+            ..test
+        }),
+        camera @ (CameraChoice::Test(_)
+        | CameraChoice::Default
+        | CameraChoice::Device(_)
+        | CameraChoice::File(_)
+        | CameraChoice::Off) => camera,
+    };
     config.microphone = sources.microphone.unwrap_or_default();
     config.speaker = sources.speaker.unwrap_or_default();
     config
@@ -72,7 +89,6 @@ pub(super) fn configure(mut config: Config, sources: SourceArguments) -> Config 
 
 /// The devices of the command line, as if they had been chosen in the window.
 pub(super) fn use_sources(settings: &mut Settings, sources: &SourceArguments) {
-    use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
     match &sources.camera {
         None => {}
         Some(CameraChoice::Off) => settings.camera_on = false,

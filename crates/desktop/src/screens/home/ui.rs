@@ -62,8 +62,7 @@ fn drop_card(ui: &mut Ui, data: &HomeData, words: &Words, free: bool, action: &m
     let sign = Rect::from_center_size(Pos2::new(rect.center().x, rect.top() + 42.0), Vec2::splat(34.0));
     icons::paint(ui.painter(), Icon::Document, sign, colour::ACCENT_TEXT);
     let inner = Rect::from_min_max(Pos2::new(rect.left(), rect.top() + 72.0), rect.max - Vec2::new(0.0, space::L));
-    let builder = egui::UiBuilder::new().max_rect(inner).layout(Layout::top_down(Align::Center));
-    ui.scope_builder(builder, |ui| {
+    widgets::over(ui, inner, Layout::top_down(Align::Center), |ui| {
         let button = PushButton::new(Weight::Primary, words.say("home-open")).icon(Icon::Folder).large();
         if ui.add(button.enabled(free).min_width(240.0)).clicked() {
             *action = Some(HomeAction::OpenDialog);
@@ -148,8 +147,7 @@ fn demonstration_card(ui: &mut Ui, words: &Words, free: bool, action: &mut Optio
     let frame = Stroke::new(1.0, colour::LINE);
     ui.painter().rect(rect, CornerRadius::same(radius::L), colour::SURFACE, frame, StrokeKind::Inside);
     let inner = rect.shrink2(Vec2::new(space::L, space::M));
-    let builder = egui::UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
-    ui.scope_builder(builder, |ui| {
+    widgets::over(ui, inner, Layout::right_to_left(Align::Center), |ui| {
         let button = PushButton::new(Weight::Secondary, words.say("home-demo")).icon(Icon::Play);
         if ui.add(button.enabled(free)).clicked() {
             *action = Some(HomeAction::Demonstration);
@@ -196,8 +194,8 @@ fn side_column(ui: &mut Ui, side: Rect, data: &HomeData, words: &Words, action: 
         widgets::text(ui, Type::Small, colour::TEXT_MUTED, words.say("app-claim"));
     });
     let height = match data.credential {
-        CredentialCard::None => 190.0,
-        CredentialCard::Locked { .. } | CredentialCard::Unlocked { .. } => 178.0,
+        CredentialCard::None => 176.0,
+        CredentialCard::Locked { .. } | CredentialCard::Unlocked { .. } => 190.0,
     };
     let settings = Rect::from_min_max(Pos2::new(inner.left(), inner.bottom() - space::BUTTON), inner.max);
     let card = Rect::from_min_max(

@@ -97,17 +97,17 @@ fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8,
     let plate = Rect::from_min_max(Pos2::new(rect.left(), rect.bottom() - size.plate()), rect.max);
     painter.rect_filled(plate, CornerRadius { sw: corner, se: corner, ..CornerRadius::ZERO }, colour::SCRIM);
     let pad = if size == Size::Small { 7.0 } else { space::M };
-    let sign = match size {
-        Size::Large => 18.0,
-        Size::Medium => 15.0,
-        Size::Small => 12.0,
+    let right = match size {
+        Size::Large => {
+            let row = signs(tile).len() as f32 * 26.0;
+            paint_signs(painter, Pos2::new(plate.right() - pad - row + 8.0, plate.center().y), 18.0, tile);
+            plate.right() - pad - row
+        }
+        Size::Medium | Size::Small => {
+            badge(painter, rect, tile, size);
+            plate.right() - pad
+        }
     };
-    let mut right = plate.right() - pad;
-    for (icon, tint) in signs(tile) {
-        let at = Rect::from_center_size(Pos2::new(right - sign / 2.0, plate.center().y), Vec2::splat(sign));
-        icons::paint(painter, icon, at, tint);
-        right -= sign + sign * 0.4;
-    }
     let left = plate.left() + pad;
     let name = if tile.mine { words.tell("tile-me", [("name", tile.name.as_str().into())]) } else { tile.name.clone() };
     match size {
@@ -131,6 +131,28 @@ fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8,
             let top = plate.center().y - galley.size().y / 2.0;
             painter.galley(Pos2::new(code.right() + 6.0, top), galley, colour::TEXT);
         }
+    }
+}
+
+/// Where the plate has room for the name only, the signs stand on a badge in the upper corner.
+fn badge(painter: &Painter, rect: Rect, tile: &TileData, size: Size) {
+    let sign = if size == Size::Medium { 14.0 } else { 12.0 };
+    let step = sign * 1.4;
+    let width = step * signs(tile).len() as f32 + 6.0;
+    let badge = Rect::from_min_size(
+        Pos2::new(rect.right() - width - 6.0, rect.top() + 6.0),
+        Vec2::new(width, sign + 8.0),
+    );
+    painter.rect_filled(badge, CornerRadius::same(radius::S), colour::SCRIM);
+    paint_signs(painter, badge.left_center() + Vec2::new(5.0, 0.0), sign, tile);
+}
+
+/// Microphone, camera and key from left to right, beginning at `left`.
+fn paint_signs(painter: &Painter, left: Pos2, sign: f32, tile: &TileData) {
+    for (index, (icon, tint)) in signs(tile).into_iter().rev().enumerate() {
+        let step = if sign > 16.0 { 26.0 } else { sign * 1.4 };
+        let centre = left + Vec2::new(index as f32 * step + sign / 2.0, 0.0);
+        icons::paint(painter, icon, Rect::from_center_size(centre, Vec2::splat(sign)), tint);
     }
 }
 

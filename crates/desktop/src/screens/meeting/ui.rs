@@ -104,8 +104,7 @@ pub fn show(
         widgets::strip(ui, rect, urgency, &sentence, ui.scope_id().with("strip"));
         if matches!(data.stage, Stage::Reconnecting { .. }) {
             let at = Rect::from_min_max(Pos2::new(rect.right() - 160.0, rect.top() + 4.0), rect.max - Vec2::new(6.0, 4.0));
-            let builder = egui::UiBuilder::new().max_rect(at).layout(Layout::right_to_left(Align::Center));
-            ui.scope_builder(builder, |ui| {
+            widgets::over(ui, at, Layout::right_to_left(Align::Center), |ui| {
                 ui.set_clip_rect(rect);
                 if ui.add(PushButton::new(Weight::Quiet, words.say("retry-now"))).clicked() {
                     action = Some(MeetingAction::Retry);

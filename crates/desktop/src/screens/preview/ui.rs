@@ -130,6 +130,7 @@ fn side_column(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Opti
     widgets::text(ui, Type::Small, colour::TEXT_MUTED, me);
     if let Some(warning) = &data.warning {
         egui::Frame::new().fill(colour::WARNING_GROUND).corner_radius(radius::M).inner_margin(space::M).show(ui, |ui| {
+            ui.set_width(ui.available_width());
             widgets::text(ui, Type::Small, colour::TEXT, warning.clone());
         });
     }
