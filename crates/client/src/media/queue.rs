@@ -9,7 +9,7 @@ use conclave_session::RemoteFrame;
 ///
 /// A picture can be decoded only after the one before it. Where one is missing, where the decoder fails or falls
 /// behind, everything up to the next key frame is dropped and a key frame is asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DecodeQueue {
     frames: VecDeque<RemoteFrame>,
     /// Layer and number of the last picture that was let in; `None` while only a key frame will do.
@@ -29,13 +29,6 @@ pub(super) enum Work {
     AskForKeyFrame,
 }
 
-impl Default for DecodeQueue {
-    fn default() -> Self {
-        // As if it had just been asked for: the relay itself asks when it begins to forward a track.
-        Self { frames: VecDeque::new(), last: None, unanswered: 0, asks: false, dropped: 0 }
-    }
-}
-
 impl DecodeQueue {
     /// Takes in the next picture.
     pub(super) fn push(&mut self, frame: RemoteFrame) {
@@ -45,6 +38,9 @@ impl DecodeQueue {
             }
             self.unanswered = 0;
             self.asks = false;
+        } else if self.is_stale(&frame) {
+            self.dropped += 1;
+            return;
         } else if self.last != Some((frame.frame.layer, frame.number.wrapping_sub(1))) {
             self.dropped += 1;
             self.wait_for_key_frame();
@@ -81,6 +77,13 @@ impl DecodeQueue {
     /// Pictures that were received and never decoded.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Whether a picture belongs to what is over: another layer than the one that is shown, or a place before its end.
+    fn is_stale(&self, frame: &RemoteFrame) -> bool {
+        self.last.is_some_and(|(layer, number)| {
+            layer != frame.frame.layer || frame.number.wrapping_sub(number).wrapping_sub(1) > u32::MAX / 2
+        })
     }
 
     fn drop_all(&mut self) {
@@ -182,6 +185,17 @@ mod tests {
         assert_eq!(drain(&mut queue), [-1, 0, 1]);
         queue.push(frame(5, true));
         assert_eq!(drain(&mut queue), [5]);
+    }
+
+    #[test]
+    fn stale_pictures_are_dropped_and_break_nothing() {
+        let mut queue = queue_of([(7, true), (8, false), (8, false), (3, false)]);
+        let mut other = frame(9, false);
+        other.frame.layer = Layer(2);
+        queue.push(other);
+        queue.push(frame(9, false));
+        assert_eq!(drain(&mut queue), [7, 8, 9]);
+        assert_eq!(queue.dropped(), 3);
     }
 
     #[test]
