@@ -24,6 +24,10 @@ fn everybody_decodes_everybody_and_one_may_leave() {
         assert!(snapshot.participants.windows(2).all(|pair| pair[0].leaf < pair[1].leaf));
         assert_eq!(snapshot.title, table.invitation().content().title);
     }
+    patiently("the report has something of every pair", || {
+        let pairs = clients[0].report().pairs;
+        pairs.len() == 2 && pairs.iter().all(|pair| pair.video_frames_decoded > 15 && pair.audio_played_ms > 500.0)
+    });
     let epoch = clients[0].snapshot().epoch;
 
     clients[2].try_send(Command::Leave).unwrap();
@@ -39,12 +43,12 @@ fn everybody_decodes_everybody_and_one_may_leave() {
         });
     }
 
-    patiently("the report has every pair", || clients[0].report().pairs.len() == 2);
+    patiently("the report has who is still there", || clients[0].report().participants.len() == 2);
     let report = clients[0].report();
-    assert_eq!(report.participants.len(), 2);
+    assert_eq!(report.pairs.len(), 2, "what was received of the leaver is kept");
     for pair in &report.pairs {
         assert_eq!(pair.to, table.holder(0).person().name);
-        assert!(pair.video_frames_decoded > 5 && pair.audio_played_ms > 100.0, "{pair:?}");
+        assert!(pair.video_frames_decoded > 15 && pair.audio_played_ms > 500.0, "{pair:?}");
         assert!(pair.latency_ms.p50 > 0.0 && pair.stages_ms.decode.p50 > 0.0, "{pair:?}");
     }
 }
