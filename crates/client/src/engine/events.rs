@@ -17,7 +17,10 @@ impl Meeting<'_> {
         match event {
             Event::Admitted { me } => {
                 self.engine.members.admitted(me);
-                self.path_due.get_or_insert(now + PATH_UP);
+                // The path may have come up before.
+                if !self.engine.view.quality().path_up {
+                    self.path_due.get_or_insert(now + PATH_UP);
+                }
                 let desired = self.engine.local.desired_bitrate();
                 self.command(SessionCommand::DesiredBitrate(desired), now);
                 self.announce(now);
