@@ -1,7 +1,8 @@
 //! Lists the devices of this machine, opens each camera, listens to the microphone and plays a tone.
 //!
-//! `devices` lists; `devices camera [ID [WIDTHxHEIGHT]]` counts pictures for 3 s; `devices loop [SECONDS]` plays 440 Hz
-//! on the default loudspeaker and measures what the default microphone hears of it (for a loop-back cable or a monitor).
+//! `devices` lists; `devices camera [ID [WIDTHxHEIGHT]]` counts pictures for 3 s; `devices loop [SECONDS [LOUDSPEAKER
+//! MICROPHONE]]` plays 440 Hz on a loudspeaker and measures what a microphone hears of it (for a loop-back cable or a
+//! monitor).
 #![allow(clippy::print_stdout)]
 
 use std::{
@@ -23,8 +24,8 @@ fn main() {
     let word = |index: usize| words.get(index).map(String::as_str);
     match word(0) {
         Some("camera") => camera(word(1), word(2)),
-        Some("loop") => sound_loop(word(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(4)),
-        Some(_) => println!("devices [camera [ID [WIDTHxHEIGHT]] | loop [SECONDS]]"),
+        Some("loop") => sound_loop(word(1).and_then(|seconds| seconds.parse().ok()).unwrap_or(4), word(2), word(3)),
+        Some(_) => println!("devices [camera [ID [WIDTHxHEIGHT]] | loop [SECONDS [LOUDSPEAKER MICROPHONE]]]"),
         None => list(),
     }
 }
@@ -58,7 +59,7 @@ fn camera(id: Option<&str>, size: Option<&str>) {
         .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
         .unwrap_or((1280, 720));
     let wish = CameraWish { width, height, frames_per_second: 30 };
-    let seen = Arc::new(Mutex::new((0_u32, String::new(), 0_u64)));
+    let seen = Arc::new(Mutex::new((0_u32, String::new(), 0_u64, 0_u32)));
     let began = Instant::now();
     let (now, shared) = (clock(), seen.clone());
     let stream = CameraStream::open(&choice, wish, clock(), move |event| {
@@ -69,6 +70,7 @@ fn camera(id: Option<&str>, size: Option<&str>) {
                     .planes()
                     .map(|plane| plane.iter().map(|sample| u64::from(*sample)).sum::<u64>() / plane.len() as u64);
                 seen.0 += 1;
+                seen.3 += u32::from(read_marker(&picture).is_some());
                 seen.1 = format!("{picture:?}, means {means:?}, marker {:?}", read_marker(&picture));
                 seen.2 = now().since(picture.time).as_micros() as u64;
             }
@@ -81,16 +83,19 @@ fn camera(id: Option<&str>, size: Option<&str>) {
             println!("opened in {} ms: {:?}", began.elapsed().as_millis(), stream.opened());
             let seconds = std::env::var("SECONDS_OPEN").ok().and_then(|value| value.parse().ok()).unwrap_or(3);
             thread::sleep(Duration::from_secs(seconds));
-            let (count, last, age) = &*seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            println!("{count} pictures in {seconds} s; the last: {last}, {age} µs old when given");
+            let (count, last, age, marked) = &*seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            println!(
+                "{count} pictures in {seconds} s, {marked} with a marker; the last: {last}, {age} µs old when given"
+            );
         }
     }
 }
 
-fn sound_loop(seconds: u64) {
+fn sound_loop(seconds: u64, speaker: Option<&str>, microphone: Option<&str>) {
+    let speaker = speaker.map_or(SpeakerChoice::Default, |id| SpeakerChoice::Device(id.to_owned()));
+    let choice = microphone.map_or(MicrophoneChoice::Default, |id| MicrophoneChoice::Device(id.to_owned()));
     let mut tone = Tone::new(440.0, 0.5, Duration::from_secs(seconds + 1));
-    let speaker =
-        SpeakerStream::open(&SpeakerChoice::Default, move |piece| tone.fill(piece), |error| println!("lost: {error}"));
+    let speaker = SpeakerStream::open(&speaker, move |piece| tone.fill(piece), |error| println!("lost: {error}"));
     match &speaker {
         Ok(speaker) => println!("loudspeaker: {:?}", speaker.opened()),
         Err(error) => println!("{error}"),
@@ -98,7 +103,7 @@ fn sound_loop(seconds: u64) {
     let began = clock()();
     let heard = Arc::new(Mutex::new((Vec::<f32>::new(), Vec::<u64>::new())));
     let shared = heard.clone();
-    let microphone = MicrophoneStream::open(&MicrophoneChoice::Default, clock(), move |event| match event {
+    let microphone = MicrophoneStream::open(&choice, clock(), move |event| match event {
         MicrophoneEvent::Samples { time, samples } => {
             let mut heard = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             heard.0.extend_from_slice(samples);

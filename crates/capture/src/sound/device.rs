@@ -42,7 +42,10 @@ pub(crate) fn list(kind: DeviceKind) -> Result<Vec<SoundDevice>, CaptureError> {
     let all = host.devices().map_err(|error| none(sentence(&error)))?;
     for inner in curate(kind, all.collect()) {
         let (Ok(id), Ok(description)) = (inner.id(), inner.description()) else { continue };
-        let mut name = description.name().trim().to_owned();
+        let mut name = match description.name().trim() {
+            "Default Audio Device" => "System default".to_owned(),
+            name => name.to_owned(),
+        };
         let same = found.iter().filter(|other| other.device.name.starts_with(&name)).count();
         if same > 0 {
             name = format!("{name} ({})", same + 1);
