@@ -160,8 +160,8 @@ pub struct InviteOptions {
     /// When it closes: +2h (from now), 2026-11-23T18:00Z. UTC.
     #[arg(long = "until", value_name = "TIME")]
     pub until: Option<String>,
-    /// Where the relay is: HOST:PORT, or [ADDRESS]:PORT for IPv6.
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where the relay is: `HOST:PORT`, or `[ADDRESS]:PORT` for IPv6.
+    #[arg(long, value_name = "HOST:PORT", help = "Where the relay is: HOST:PORT, or [ADDRESS]:PORT for IPv6")]
     pub relay: Option<String>,
     /// The relay's certificate, whose key the invitation pins.
     #[arg(long = "relay-certificate", value_name = "FILE")]
@@ -169,8 +169,12 @@ pub struct InviteOptions {
     /// Releasable only to these seats, as FI,SE,EE.
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     pub releasable: Option<Vec<String>>,
-    /// Somebody who may enter: FILE[,role=ROLE][,rank=RANK][,languages=fi+en]; the file is a certificate or credential.
-    #[arg(long = "participant", value_name = "SPEC")]
+    /// Somebody who may enter: `FILE[,role=ROLE][,rank=RANK][,languages=fi+en]`.
+    #[arg(
+        long = "participant",
+        value_name = "SPEC",
+        help = "Somebody who may enter: FILE[,role=ROLE][,rank=RANK][,languages=fi+en]; the file is a certificate or credential"
+    )]
     pub participants: Vec<String>,
     /// The file to write, as meeting.conclave.
     #[arg(long, value_name = "FILE")]

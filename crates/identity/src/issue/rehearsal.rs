@@ -128,7 +128,7 @@ impl Rehearsal {
         Ok(&self.invitation)
     }
 
-    /// The relay's certificate covers `host`, which is where the invitation says it is from now on.
+    /// Signs the invitation anew with another address of the relay; clients know the relay by its key, wherever it is.
     ///
     /// # Errors
     /// [`IssueError::Content`] for an address that is none.
