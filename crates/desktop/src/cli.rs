@@ -8,7 +8,7 @@ mod join;
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -117,6 +117,14 @@ struct HeadlessArguments {
     height: Option<u16>,
 }
 
+/// That the program is told to end.
+#[derive(Default)]
+struct Quit {
+    flag: Arc<AtomicBool>,
+    /// Woken when it is.
+    window: OnceLock<egui::Context>,
+}
+
 /// Runs the program; returns its exit code.
 ///
 /// # Errors
@@ -145,7 +153,7 @@ fn remembered() -> (Settings, Option<PathBuf>) {
 }
 
 /// Opens the window and runs it to its end.
-fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, quit: &Arc<AtomicBool>) -> Result<()> {
+fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, quit: &Arc<Quit>) -> Result<()> {
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Conclave")
@@ -156,13 +164,14 @@ fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, 
         centered: true,
         ..eframe::NativeOptions::default()
     };
-    let options_of_app = Options { settings, settings_path, start, quit: Arc::clone(quit), ..Options::default() };
-    let waker_slot = Arc::clone(quit);
+    let options_of_app = Options { settings, settings_path, start, quit: Arc::clone(&quit.flag), ..Options::default() };
+    let quit = Arc::clone(quit);
     eframe::run_native(
         "Conclave",
         options,
         Box::new(move |context| {
-            wake_on_quit(&context.egui_ctx, waker_slot);
+            // A window in which nothing moves sleeps; the end of the program wakes it. One program has one window.
+            let _ = quit.window.set(context.egui_ctx.clone());
             Ok(Box::new(Framed(App::new(&context.egui_ctx, options_of_app))))
         }),
     )
@@ -170,30 +179,19 @@ fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, 
 }
 
 /// Ctrl-C and a polite end by the system set the flag; a second Ctrl-C ends at once.
-fn watch_signals() -> Result<Arc<AtomicBool>> {
-    let quit = Arc::<AtomicBool>::default();
-    let flag = Arc::clone(&quit);
+fn watch_signals() -> Result<Arc<Quit>> {
+    let quit = Arc::<Quit>::default();
+    let told = Arc::clone(&quit);
     ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
+        if told.flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
+        }
+        if let Some(window) = told.window.get() {
+            window.request_repaint();
         }
     })
     .context("no handler for Ctrl-C")?;
     Ok(quit)
-}
-
-/// A window that nothing moves in sleeps; this wakes it when the program is told to end.
-fn wake_on_quit(ctx: &egui::Context, quit: Arc<AtomicBool>) {
-    let ctx = ctx.clone();
-    let watch = move || {
-        while !quit.load(Ordering::Relaxed) {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        ctx.request_repaint();
-    };
-    if let Err(error) = std::thread::Builder::new().name("conclave-quit".to_owned()).spawn(watch) {
-        tracing::warn!(%error, "Ctrl-C will be seen with the next frame only");
-    }
 }
 
 fn icon() -> egui::IconData {

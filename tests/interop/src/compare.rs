@@ -103,15 +103,22 @@ pub fn match_sound(source: &[f32], received: &[Sound]) -> Option<SoundMatch> {
     let looped = |begin: usize| (begin..begin + window).map(|at| source[at % source.len()]).collect::<Vec<_>>();
     let coarse_source = thin(source);
     let mut windows = Vec::new();
-    let mut places = Vec::new();
+    let mut places: Vec<usize> = Vec::new();
     for begin in (window..track.len().checked_sub(window)?).step_by(window) {
         let part = &track[begin..begin + window];
         if part.iter().map(|sample| sample * sample).sum::<f32>() < 0.5 {
             continue;
         }
         let coarse = thin(part);
-        let (place, _) = (0..coarse_source.len())
-            .map(|lag| (lag, correlation(&coarse, |at| coarse_source[(lag + at) % coarse_source.len()])))
+        let lags = coarse_source.len();
+        // The first window is searched everywhere, the others within a quarter of a second of where they are due.
+        let near = SAMPLE_RATE as usize / COARSE / 4;
+        let (from, count) = match places.first() {
+            None => (0, lags),
+            Some(origin) => (((origin + begin) / COARSE + 2 * lags - near) % lags, 2 * near),
+        };
+        let (place, _) = (from..from + count)
+            .map(|lag| (lag % lags, correlation(&coarse, |at| coarse_source[(lag + at) % lags])))
             .max_by(|a, b| a.1.total_cmp(&b.1))?;
         let (place, fit) = (0..=4 * COARSE)
             .map(|shift| {

@@ -45,7 +45,7 @@ impl World {
             port: free_port()?,
             people: people.iter().map(|(name, ..)| (*name).to_owned()).collect(),
         };
-        std::fs::write(world.path("password"), PASSWORD)?;
+        world.write_password(PASSWORD)?;
         world.registry(["ca", "create", "--ca", "ca", "--password-file", "password", "--name", "Test Office"])?;
         for (number, (name, seat, code)) in people.iter().enumerate() {
             let out = format!("{number}.credential.pem");
@@ -134,6 +134,18 @@ impl World {
             }
         }
         self.registry(words)
+    }
+
+    /// Writes the password file, readable by its owner alone as the tools demand.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_password(&self, password: &str) -> Result<()> {
+        let path = self.path("password");
+        std::fs::write(&path, password)?;
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(())
     }
 
     /// A file of this world.

@@ -50,7 +50,8 @@ fn record(recorder_options: &[&str]) -> Heard {
     let mut sender = world
         .join(0, "meeting.conclave", ["--camera", &camera, "--microphone", &microphone, "--height", &height])
         .unwrap();
-    let mut third = world.join(1, "meeting.conclave", ["--camera", "test", "--microphone", "off"]).unwrap();
+    let mut third =
+        world.join(1, "meeting.conclave", ["--camera", "test", "--microphone", "off", "--height", "180"]).unwrap();
     thread::sleep(Duration::from_secs(2));
 
     let output = world.path("recording");

@@ -4,7 +4,7 @@
 
 use std::{thread, time::Duration};
 
-use conclave_interop_tests::world::World;
+use conclave_interop_tests::world::{PASSWORD, World};
 
 const PEOPLE: [(&str, &str, &str); 2] = [("Anna Virtanen", "Finland", "FI"), ("Luc Hoffmann", "Luxembourg", "LU")];
 const SOURCES: [&str; 4] = ["--camera", "off", "--microphone", "off"];
@@ -46,9 +46,9 @@ fn a_meeting_that_is_over_an_edited_invitation_and_a_foreign_office_are_refused_
 #[test]
 fn a_wrong_password_and_an_open_key_file_are_refused_in_words() {
     let world = World::new(&PEOPLE, None).unwrap();
-    std::fs::write(world.path("password"), "not the password").unwrap();
+    world.write_password("not the password").unwrap();
     assert!(refused(&world, 0, "meeting.conclave").contains("password"));
-    std::fs::write(world.path("password"), conclave_interop_tests::world::PASSWORD).unwrap();
+    world.write_password(PASSWORD).unwrap();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
