@@ -109,12 +109,12 @@ fn portrait(width: u32, height: u32, number: u32) -> Result<Picture, PictureErro
 
 fn voice(sample: u32) -> f32 {
     let time = f64::from(sample) / 48_000.0;
-    let tone: f64 =
-        (1..10).map(|harmonic| (time * 150.0 * f64::from(harmonic) * 6.283).sin() / f64::from(harmonic)).sum();
+    let tone: f64 = (1..10)
+        .map(|harmonic| (time * 150.0 * f64::from(harmonic) * std::f64::consts::TAU).sin() / f64::from(harmonic))
+        .sum();
     (tone * 0.2 * (time * 9.0).sin().max(0.0)) as f32
 }
 
-#[allow(clippy::disallowed_methods, reason = "a measurement")]
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = work();
