@@ -142,6 +142,7 @@ fn read(mut camera: Camera, send: &Sender<Buffer>, replaced: &Receiver<Buffer>, 
                 }
                 Err(TrySendError::Disconnected(_)) => break,
             },
+            Err(nokhwa::NokhwaError::ReadFrameError(reason)) => return reason.to_lowercase(),
             Err(error) => return error.to_string(),
         }
     }
