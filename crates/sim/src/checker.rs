@@ -75,8 +75,8 @@ pub enum Violation {
         bound: usize,
     },
     /// Something is due again and again without time passing.
-    #[error("{0} wakes without end at one moment")]
-    Spinning(&'static str),
+    #[error("something is due without end: {0}")]
+    Spinning(String),
     /// A session ended that should not have.
     #[error("the session of participant {who} ended: {reason}")]
     Ended {
@@ -114,6 +114,8 @@ pub struct Totals {
     pub epochs: u64,
     /// Joins that led to membership.
     pub admitted: u64,
+    /// The most rounds in a row in which something was due at once.
+    pub longest_rush: u32,
 }
 
 /// Watches a run.

@@ -64,6 +64,21 @@ impl Presence {
     }
 }
 
+impl Presence {
+    /// What is due here at `now`, in words.
+    pub(crate) fn due(&self, now: Instant) -> Option<(&'static str, Instant)> {
+        let moments = [
+            ("the session", Some(self.wake)),
+            ("the line to the relay", self.up.next_arrival()),
+            ("the line from the relay", self.down.next_arrival()),
+            ("signalling to the relay", self.to_relay.next_arrival()),
+            ("signalling from the relay", self.from_relay.next_arrival()),
+            ("the sources", Some(self.source.next())),
+        ];
+        moments.into_iter().filter_map(|(what, at)| Some((what, at?))).find(|(_, at)| *at <= now)
+    }
+}
+
 /// Microphone and camera.
 pub(crate) struct Source {
     next_sound: Instant,

@@ -26,7 +26,7 @@ fn play(seed: u64) -> Outcome {
     let outcome = run(seed, begun);
     println!(
         "seed {seed}: {} people, {} scenes, {:.0} simulated s in {:.1} s, {} frames sent, {} opened, {} epochs entered, \
-         {} admissions",
+         {} admissions, at most {} rounds at once",
         outcome.people,
         outcome.scenes,
         outcome.elapsed.as_secs_f64(),
@@ -35,6 +35,7 @@ fn play(seed: u64) -> Outcome {
         outcome.totals.opened,
         outcome.totals.epochs,
         outcome.totals.admitted,
+        outcome.totals.longest_rush,
     );
     outcome
 }
