@@ -182,10 +182,11 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
 fn main() -> eframe::Result {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let screen = arguments.first().cloned().unwrap_or_else(|| "home".into());
-    let number = |index: usize, default: f32| arguments.get(index).and_then(|word| word.parse().ok()).unwrap_or(default);
+    let number =
+        |index: usize, default: f32| arguments.get(index).and_then(|word| word.parse().ok()).unwrap_or(default);
     let (width, height, scale) = (number(1, 1280.0), number(2, 720.0), number(3, 1.0));
     let options = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default().with_inner_size([width / scale, height / scale]),
+        viewport: egui::ViewportBuilder::default().with_inner_size([width, height]),
         ..eframe::NativeOptions::default()
     };
     eframe::run_native(
@@ -194,8 +195,11 @@ fn main() -> eframe::Result {
         Box::new(move |context| {
             theme::install(&context.egui_ctx);
             context.egui_ctx.set_zoom_factor(scale);
-            let own = sketch::portrait(&sketch::person(0), 0)
-                .map(|picture| Shown { canvas: Canvas::Own, generation: 1, picture: Arc::clone(&picture) });
+            let own = sketch::portrait(0).map(|picture| Shown {
+                canvas: Canvas::Own,
+                generation: 1,
+                picture: Arc::clone(&picture),
+            });
             Ok(Box::new(Gallery {
                 app: meeting(&context.egui_ctx, &screen),
                 screen,

@@ -201,8 +201,11 @@ fn icon() -> egui::IconData {
         .and_then(|mut reader| {
             let mut rgba = vec![0; reader.output_buffer_size()?];
             let info = reader.next_frame(&mut rgba).ok()?;
-            (info.color_type == png::ColorType::Rgba)
-                .then_some(egui::IconData { rgba, width: info.width, height: info.height })
+            (info.color_type == png::ColorType::Rgba).then_some(egui::IconData {
+                rgba,
+                width: info.width,
+                height: info.height,
+            })
         });
     decoded.unwrap_or_default()
 }
@@ -227,7 +230,8 @@ mod tests {
 
     #[test]
     fn a_demonstration_without_a_window_is_understood() {
-        let words = ["conclave", "demo", "--headless", "--seconds", "30", "--report", "r.json", "--camera", "file:a.y4m"];
+        let words =
+            ["conclave", "demo", "--headless", "--seconds", "30", "--report", "r.json", "--camera", "file:a.y4m"];
         let Some(Task::Demo(arguments)) = Arguments::try_parse_from(words).unwrap().task else { panic!("no demo") };
         assert!(arguments.headless.headless);
         assert_eq!(arguments.headless.seconds, Some(30));

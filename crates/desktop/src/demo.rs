@@ -24,7 +24,8 @@ pub const MAX_PEOPLE: usize = 27;
 const TURN: Duration = Duration::from_secs(5);
 
 /// What the delegates send: enough to look at, little enough for two cores.
-pub(crate) const QUALITY: VideoQuality = VideoQuality { height: 360, frames_per_second: 25, max_bitrate: Bitrate::kbps(500) };
+pub(crate) const QUALITY: VideoQuality =
+    VideoQuality { height: 360, frames_per_second: 25, max_bitrate: Bitrate::kbps(500) };
 
 /// A meeting that waits for its chair.
 #[derive(Debug)]
@@ -74,8 +75,11 @@ impl Demo {
     /// [`DemoError`], where the system has no port, thread or random bytes.
     pub fn start(spec: DemoSpec, title: String) -> Result<Self, DemoError> {
         let people = spec.people.clamp(1, MAX_PEOPLE);
-        let mut rehearsal =
-            Rehearsal::new(&RehearsalSpec { title, level: Level::Restricted, ..RehearsalSpec::new(people, spec.wall) })?;
+        let mut rehearsal = Rehearsal::new(&RehearsalSpec {
+            title,
+            level: Level::Restricted,
+            ..RehearsalSpec::new(people, spec.wall)
+        })?;
         let relay = conclave_relay::start(Parts {
             listen: ([127, 0, 0, 1], 0).into(),
             media: None,

@@ -242,7 +242,10 @@ pub fn paint_bars(painter: &Painter, rect: Rect, bars: u8, lit: Color32, dim: Co
     for bar in 0..4_u8 {
         let height = (6.0 + 4.5 * f32::from(bar)) * unit;
         let x = left + (2.5 + 5.2 * f32::from(bar)) * unit;
-        let shape = Rect::from_min_max(Pos2::new(x, bottom - 2.0 * unit - height), Pos2::new(x + 3.6 * unit, bottom - 2.0 * unit));
+        let shape = Rect::from_min_max(
+            Pos2::new(x, bottom - 2.0 * unit - height),
+            Pos2::new(x + 3.6 * unit, bottom - 2.0 * unit),
+        );
         painter.add(Shape::rect_filled(shape, 1.2 * unit, if bar < bars { lit } else { dim }));
     }
 }

@@ -6,7 +6,7 @@ use egui::{Pos2, Rect, Vec2};
 
 /// The narrowest and widest that a tile may be, as width over height. Pictures are 16:9 and are cropped to the tile,
 /// so a face in the middle stays whole in this range.
-const NARROWEST: f32 = 1.2;
+const NARROWEST: f32 = 1.33;
 const WIDEST: f32 = 1.9;
 
 /// Lays `count` equal tiles into `area` with `gap` between them.

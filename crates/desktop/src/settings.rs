@@ -103,8 +103,7 @@ impl Settings {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(SettingsError::File { path: path.to_owned(), error }),
         };
-        toml::from_str(&text)
-            .map_err(|error| SettingsError::Format { path: path.to_owned(), error: Box::new(error) })
+        toml::from_str(&text).map_err(|error| SettingsError::Format { path: path.to_owned(), error: Box::new(error) })
     }
 
     /// Writes the file, as a whole or not at all.

@@ -24,8 +24,8 @@ fn pressed(ui: &Ui, wanted: Key) -> bool {
     }
     ui.input(|input| {
         input.modifiers.is_none()
-            && input.events.iter().any(|event| {
-                matches!(event, egui::Event::Key { key, pressed: true, repeat: false, .. } if *key == wanted)
-            })
+            && input.events.iter().any(
+                |event| matches!(event, egui::Event::Key { key, pressed: true, repeat: false, .. } if *key == wanted),
+            )
     })
 }

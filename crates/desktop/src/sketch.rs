@@ -46,15 +46,21 @@ impl SketchEngine {
         if portraits {
             for participant in &snapshot.participants {
                 if participant.camera == SourceState::On
-                    && let Some(picture) = portrait(&participant.person, participant.leaf.0.into())
+                    && let Some(picture) = portrait(participant.leaf.0)
                 {
                     pictures.insert(participant.leaf, picture);
                 }
             }
         }
         let own = pictures.get(&LeafIndex(0)).cloned();
-        let state =
-            State { snapshot: Arc::new(snapshot), pictures, own, commands: Vec::new(), notices: Vec::new(), full: false };
+        let state = State {
+            snapshot: Arc::new(snapshot),
+            pictures,
+            own,
+            commands: Vec::new(),
+            notices: Vec::new(),
+            full: false,
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -125,9 +131,11 @@ impl Pictures for SketchEngine {
     }
 }
 
-/// A delegate as drawn by the test camera.
-pub fn portrait(person: &Person, seed: u64) -> Option<Arc<Picture>> {
-    let test = TestPerson { name: person.name.clone(), seat: person.seat.clone(), seed, turns: Turns::NEVER };
+/// A delegate as drawn by the test camera, without the name that the tile has anyway.
+pub fn portrait(seed: u32) -> Option<Arc<Picture>> {
+    // A control character is not drawn and still decides the background.
+    let seat = char::from_u32(1 + seed % 31).map(String::from).unwrap_or_default();
+    let test = TestPerson { name: String::new(), seat, seed: seed.into(), turns: Turns::NEVER };
     let portrait = Portrait::new(&test, 640, 360).ok()?;
     Some(Arc::new(portrait.draw(1, MediaTime(WALL * 1_000_000))))
 }

@@ -239,7 +239,11 @@ fn style(style: &mut Style) {
     style.spacing.button_padding = Vec2::new(space::M, 9.0);
     style.spacing.interact_size = Vec2::new(space::BUTTON, space::BUTTON);
     style.spacing.menu_margin = Margin::same(6);
+    style.spacing.icon_width = 20.0;
+    style.spacing.icon_width_inner = 12.0;
+    style.spacing.icon_spacing = space::S;
     style.spacing.scroll.floating = true;
+    style.spacing.scroll.foreground_color = false;
     style.interaction.selectable_labels = false;
 
     let visuals = &mut style.visuals;
@@ -258,8 +262,7 @@ fn style(style: &mut Style) {
     visuals.window_corner_radius = CornerRadius::same(radius::L);
     visuals.menu_corner_radius = CornerRadius::same(radius::M);
     visuals.popup_shadow = Shadow { offset: [0, 6], blur: 18, spread: 0, color: Color32::from_black_alpha(120) };
-    visuals.selection =
-        Selection { bg_fill: colour::ACCENT, stroke: Stroke::new(1.0, colour::ON_ACCENT) };
+    visuals.selection = Selection { bg_fill: colour::ACCENT, stroke: Stroke::new(1.0, colour::ON_ACCENT) };
     let control = |fill: Color32, outline: Color32, text: Color32| WidgetVisuals {
         bg_fill: fill,
         weak_bg_fill: fill,

@@ -221,7 +221,13 @@ impl Control<'_> {
             let lit = bar.with_min_y(bar.bottom() - bar.height() * self.level.clamp(0.0, 1.0));
             painter.rect_filled(lit, 2.0, colour::GOOD);
         }
-        painter.text(rect.center_bottom() - Vec2::new(0.0, 9.0), Align2::CENTER_BOTTOM, self.label, Type::SmallStrong.font(), text);
+        painter.text(
+            rect.center_bottom() - Vec2::new(0.0, 9.0),
+            Align2::CENTER_BOTTOM,
+            self.label,
+            Type::SmallStrong.font(),
+            text,
+        );
         if self.standing == Standing::Trouble {
             let mark = Rect::from_center_size(rect.right_top() + Vec2::new(-14.0, 14.0), Vec2::splat(14.0));
             icons::paint(painter, Icon::Warning, mark, colour::WARNING);
@@ -285,7 +291,12 @@ pub fn seat_code(painter: &Painter, left_centre: Pos2, code: &str, kind: Type, c
     let galley = painter.layout_no_wrap(code.to_owned(), kind.font(), colour);
     let size = galley.size() + Vec2::new(10.0, 2.0);
     let rect = Rect::from_min_size(left_centre - Vec2::new(0.0, size.y / 2.0), size);
-    painter.rect_stroke(rect, CornerRadius::same(radius::S), Stroke::new(1.0, colour.gamma_multiply(0.6)), StrokeKind::Inside);
+    painter.rect_stroke(
+        rect,
+        CornerRadius::same(radius::S),
+        Stroke::new(1.0, colour.gamma_multiply(0.6)),
+        StrokeKind::Inside,
+    );
     painter.galley(rect.center() - galley.size() / 2.0, galley, colour);
     rect
 }

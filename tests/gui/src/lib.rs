@@ -1,1 +1,58 @@
-//! The window's tests.
+//! What the tests of the window share: the window in a harness, with a made-up meeting or none.
+//!
+//! The harness finds things by the names that a screen reader would say, fails on controls without a name, and on
+//! letters that the embedded fonts lack.
+
+use std::{cell::RefCell, rc::Rc};
+
+use conclave_desktop::{
+    app::{App, Options},
+    engine::Engine,
+    sketch::{SketchEngine, WALL},
+    theme,
+};
+use egui_kittest::Harness;
+
+/// Size of the window in points, as on a small laptop.
+pub const SIZE: egui::Vec2 = egui::Vec2::new(1280.0, 720.0);
+
+/// The window with these options.
+pub fn window(options: Options) -> Harness<'static, App> {
+    harness(SIZE, move |ctx| App::new(ctx, Options { wall: || WALL, ..options }))
+}
+
+/// The window in a made-up meeting.
+pub fn meeting(engine: &SketchEngine) -> Harness<'static, App> {
+    meeting_at(engine, SIZE)
+}
+
+/// The window in a made-up meeting, at a size in points.
+pub fn meeting_at(engine: &SketchEngine, size: egui::Vec2) -> Harness<'static, App> {
+    let engine: Box<dyn Engine + Send> = Box::new(engine.clone());
+    harness(size, move |ctx| {
+        let mut app = App::new(ctx, Options { wall: || WALL, ..Options::default() });
+        app.sit(engine);
+        app
+    })
+}
+
+fn harness(size: egui::Vec2, make: impl FnOnce(&egui::Context) -> App + 'static) -> Harness<'static, App> {
+    // The app is made of the harness's context, which there is only during its setup.
+    let slot = Rc::new(RefCell::new(None));
+    let filled = Rc::clone(&slot);
+    let spare = egui::Context::default();
+    theme::install(&spare);
+    Harness::builder()
+        .with_size(size)
+        .with_context_setup(move |ctx| *filled.borrow_mut() = Some(make(ctx)))
+        .build_ui_state(
+            move |ui, app: &mut App| {
+                if let Some(made) = slot.borrow_mut().take() {
+                    *app = made;
+                }
+                app.advance(ui.ctx());
+                app.show(ui);
+            },
+            App::new(&spare, Options::default()),
+        )
+}

@@ -292,4 +292,3 @@ fn camera(word: &str, on: bool, demonstration: bool) -> CameraChoice {
 fn microphone(word: &str) -> MicrophoneChoice {
     word.parse().unwrap_or_default()
 }
-

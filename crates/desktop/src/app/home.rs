@@ -1,6 +1,9 @@
 //! What happens on the first screen, on the way through the password, and in the settings.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use conclave_capture::devices;
 use conclave_identity::{CredentialError, Holder, Invitation, InvitationError, UnverifiedInvitation};
@@ -116,7 +119,8 @@ impl App {
                 match self.holder.clone() {
                     Some(holder) => self.verify(holder, *invitation),
                     None => {
-                        self.screen = Screen::Unlock(Unlock { invitation: Some(invitation), problem: None, busy: false });
+                        self.screen =
+                            Screen::Unlock(Unlock { invitation: Some(invitation), problem: None, busy: false });
                         // A password from a file is tried at once.
                         if !self.password.0.is_empty() {
                             self.unlock();
@@ -178,8 +182,7 @@ impl App {
     pub(super) fn demonstrate(&mut self, people: usize) {
         self.problem = None;
         self.busy = Some(Busy::Demonstration);
-        let (spec, title) =
-            (DemoSpec { people, for_window: true, wall: (self.wall)() }, self.words.say("demo-title"));
+        let (spec, title) = (DemoSpec { people, for_window: true, wall: (self.wall)() }, self.words.say("demo-title"));
         self.jobs.run("demo", move || {
             Done::Demonstration(Demo::start(spec, title).map(Box::new).map_err(|error| error.to_string()))
         });

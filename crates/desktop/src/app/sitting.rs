@@ -132,8 +132,7 @@ impl App {
         let Screen::Meeting(sitting) = &mut self.screen else { return };
         let data: MeetingData = meeting::data::data(&sitting.snapshot, &sitting.speakers, (self.wall)(), &self.words);
         sitting.watch(ui.max_rect(), ui.pixels_per_point());
-        let action =
-            meeting::ui::show(ui, &data, &mut sitting.view, &*sitting.engine, &self.screenery, &self.words);
+        let action = meeting::ui::show(ui, &data, &mut sitting.view, &*sitting.engine, &self.screenery, &self.words);
         match action {
             Some(MeetingAction::Microphone(on)) => sitting.send(Command::Microphone(on), &self.words),
             Some(MeetingAction::Camera(on)) => sitting.send(Command::Camera(on), &self.words),

@@ -1,19 +1,19 @@
 //! `conclave demo`.
 #![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
 use anyhow::Result;
 use conclave_client::{Config, Report, wall_clock};
 
-use super::{DemoArguments, headless, join, remembered, window};
+use super::{DemoArguments, Quit, headless, join, remembered, window};
 use crate::{
     app::Start,
     demo::{Demo, DemoSpec},
     words::Words,
 };
 
-pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<AtomicBool>) -> Result<u8> {
+pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
     let people = usize::from(arguments.people);
     if !arguments.headless.headless {
         let opened = display().and_then(|()| {
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<AtomicBoo
     let config = join::configure(config, headless::with_what_is_there(&arguments.sources, words));
     let config = Config { video: crate::demo::QUALITY, ..config };
     let mut chair = headless::Participant::start(config)?;
-    let end = chair.run(arguments.headless.seconds, quit, words);
+    let end = chair.run(arguments.headless.seconds, &quit.flag, words);
     // While all are still there: who has left is no participant at the end.
     let reports = finish(chair, &demo);
     let report = Report::merge(&reports);

@@ -84,11 +84,8 @@ impl Participant {
 
     fn sleep(&self) {
         let flag = self.woken.flag.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut flag, _) = self
-            .woken
-            .came
-            .wait_timeout_while(flag, LOOK, |flag| !*flag)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut flag, _) =
+            self.woken.came.wait_timeout_while(flag, LOOK, |flag| !*flag).unwrap_or_else(PoisonError::into_inner);
         *flag = false;
         drop(flag);
         // Frames wake more often than there is anything to say.

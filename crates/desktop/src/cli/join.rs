@@ -4,7 +4,7 @@ use std::{
     fs,
     io::IsTerminal as _,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +13,7 @@ use conclave_client::{Config, EndReason, wall_clock};
 use conclave_identity::{Holder, Invitation, WindowError, check_member};
 use zeroize::Zeroizing;
 
-use super::{JoinArguments, SourceArguments, headless, remembered, window};
+use super::{JoinArguments, Quit, SourceArguments, headless, remembered, window};
 use crate::{
     app::{JoinStart, Start},
     explain,
@@ -25,7 +25,7 @@ use crate::{
 /// The longest password file that is read.
 const MAX_PASSWORD_FILE: u64 = 4096;
 
-pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<AtomicBool>) -> Result<u8> {
+pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
     let (mut settings, path) = remembered();
     if let Some(credential) = arguments.credential {
         settings.credential = Some(credential);
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<AtomicBool
         config.video.height = height;
     }
     let mut participant = headless::Participant::start(config)?;
-    let end = participant.run(arguments.headless.seconds, quit, words);
+    let end = participant.run(arguments.headless.seconds, &quit.flag, words);
     let report = participant.finish();
     if let Some(path) = &arguments.headless.report {
         headless::write_report(path, &report)?;

@@ -109,8 +109,11 @@ impl Program {
 
     /// Draws into the current viewport.
     pub(super) fn draw(&self, gl: &glow::Context, planes: &Planes, place: Placement) {
-        let (left, right) =
-            if place.mirrored { (place.part.right(), place.part.left()) } else { (place.part.left(), place.part.right()) };
+        let (left, right) = if place.mirrored {
+            (place.part.right(), place.part.left())
+        } else {
+            (place.part.left(), place.part.right())
+        };
         // SAFETY: the context is current on this thread; program, vertices and textures were made in it and live.
         unsafe {
             gl.use_program(Some(self.program));

@@ -32,8 +32,11 @@ pub fn show(ui: &mut Ui, data: &EndedData, words: &Words) -> Option<EndedAction>
             widgets::level_chip(ui, data.level, words);
             ui.add_space(space::L);
             ui.horizontal(|ui| {
-                let (home, again) =
-                    if data.in_order { (Weight::Primary, Weight::Secondary) } else { (Weight::Secondary, Weight::Primary) };
+                let (home, again) = if data.in_order {
+                    (Weight::Primary, Weight::Secondary)
+                } else {
+                    (Weight::Secondary, Weight::Primary)
+                };
                 if data.can_return
                     && ui.add(PushButton::new(again, words.say("ended-again")).icon(Icon::Play)).clicked()
                 {

@@ -1,6 +1,8 @@
 //! The first screen, painted.
 
-use egui::{Align, Color32, CornerRadius, Layout, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
+use egui::{
+    Align, Color32, CornerRadius, Layout, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+};
 
 use super::data::{CredentialCard, HomeAction, HomeData, RecentRow};
 use crate::{
@@ -106,11 +108,7 @@ fn recent_row(ui: &mut Ui, index: usize, row: &RecentRow, words: &Words, free: b
     let marking = words.marking(row.level);
     let spoken = words.tell(
         "home-recent-spoken",
-        [
-            ("title", row.title.as_str().into()),
-            ("when", row.when.as_str().into()),
-            ("level", marking.as_str().into()),
-        ],
+        [("title", row.title.as_str().into()), ("when", row.when.as_str().into()), ("level", marking.as_str().into())],
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Button, free, &spoken));
     let forget_words = words.tell("home-forget", [("title", row.title.as_str().into())]);
@@ -165,16 +163,16 @@ fn demonstration_card(ui: &mut Ui, words: &Words, free: bool, action: &mut Optio
 fn problem_card(ui: &mut Ui, problem: &str, words: &Words, action: &mut Option<HomeAction>) {
     egui::Frame::new().fill(colour::BAD_GROUND).corner_radius(radius::M).inner_margin(space::M).show(ui, |ui| {
         ui.horizontal(|ui| {
-            let (rect, response) = ui.allocate_exact_size(Vec2::splat(20.0), Sense::hover());
+            let (rect, _) = ui.allocate_exact_size(Vec2::splat(20.0), Sense::hover());
             icons::paint(ui.painter(), Icon::Warning, rect, colour::BAD);
-            response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, problem));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let button = PushButton::new(Weight::Quiet, words.say("dismiss")).icon(Icon::Close);
                 if ui.add(button).clicked() {
                     *action = Some(HomeAction::Dismiss);
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
-                    widgets::text(ui, Type::Body, colour::TEXT, problem);
+                    let response = widgets::text(ui, Type::Body, colour::TEXT, problem);
+                    response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, problem));
                 });
             });
         });

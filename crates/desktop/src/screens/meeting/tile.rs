@@ -59,6 +59,11 @@ pub fn show(ui: &Ui, rect: Rect, tile: &TileData, shown: Option<&Shown>, screene
     let response = ui.interact(rect, id, Sense::focusable_noninteractive() | Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Group, true, &tile.spoken));
     widgets::focus_ring(painter, &response, corner);
+    // Over the words only: a face is not covered by an explanation of whose it is.
+    let foot = rect.with_min_y(rect.bottom() - size.plate());
+    if !response.hover_pos().is_some_and(|pointer| foot.contains(pointer)) {
+        return;
+    }
     response.on_hover_ui_at_pointer(|ui| {
         ui.set_max_width(320.0);
         widgets::text(ui, Type::Strong, colour::TEXT, tile.name.clone());
@@ -68,13 +73,7 @@ pub fn show(ui: &Ui, rect: Rect, tile: &TileData, shown: Option<&Shown>, screene
 }
 
 fn without_picture(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8, words: &Words) {
-    painter.rect(
-        rect,
-        CornerRadius::same(corner),
-        colour::TILE,
-        Stroke::new(1.0, colour::LINE),
-        StrokeKind::Inside,
-    );
+    painter.rect(rect, CornerRadius::same(corner), colour::TILE, Stroke::new(1.0, colour::LINE), StrokeKind::Inside);
     let room = Rect::from_min_max(rect.min, rect.max - Vec2::new(0.0, size.plate()));
     let disc = (room.height() * 0.66).min(room.width() * 0.4).min(150.0);
     let says = if tile.key == KeyState::Failing {
@@ -88,7 +87,11 @@ fn without_picture(painter: &Painter, rect: Rect, tile: &TileData, size: Size, c
     widgets::initials(painter, room.center() - Vec2::new(0.0, lift), disc, &tile.name);
     if let Some((words, tint)) = says.filter(|_| size != Size::Small) {
         let galley = widgets::line(painter, &words, Type::Small, tint, room.width() - 2.0 * space::S);
-        painter.galley(Pos2::new(room.center().x - galley.size().x / 2.0, room.center().y + disc / 2.0 - 6.0), galley, tint);
+        painter.galley(
+            Pos2::new(room.center().x - galley.size().x / 2.0, room.center().y + disc / 2.0 - 6.0),
+            galley,
+            tint,
+        );
     }
 }
 
@@ -121,12 +124,19 @@ fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8,
             painter.galley(Pos2::new(left + star, plate.top() + 8.0), galley, colour::TEXT);
             let code = Pos2::new(left, plate.top() + 37.0);
             let code = widgets::seat_code(painter, code, &tile.seat_code, Type::Tiny, colour::TEXT_MUTED);
-            let galley = widgets::line(painter, &tile.seat, Type::Small, colour::TEXT_MUTED, right - code.right() - 6.0);
+            let galley =
+                widgets::line(painter, &tile.seat, Type::Small, colour::TEXT_MUTED, right - code.right() - 6.0);
             painter.galley(Pos2::new(code.right() + 6.0, plate.top() + 28.0), galley, colour::TEXT_MUTED);
         }
         Size::Medium | Size::Small => {
             let kind = if size == Size::Medium { Type::SmallStrong } else { Type::Tiny };
-            let code = widgets::seat_code(painter, Pos2::new(left, plate.center().y), &tile.seat_code, Type::Tiny, colour::TEXT_MUTED);
+            let code = widgets::seat_code(
+                painter,
+                Pos2::new(left, plate.center().y),
+                &tile.seat_code,
+                Type::Tiny,
+                colour::TEXT_MUTED,
+            );
             let galley = widgets::line(painter, &name, kind, colour::TEXT, right - code.right() - 6.0);
             let top = plate.center().y - galley.size().y / 2.0;
             painter.galley(Pos2::new(code.right() + 6.0, top), galley, colour::TEXT);
@@ -139,10 +149,8 @@ fn badge(painter: &Painter, rect: Rect, tile: &TileData, size: Size) {
     let sign = if size == Size::Medium { 14.0 } else { 12.0 };
     let step = sign * 1.4;
     let width = step * signs(tile).len() as f32 + 6.0;
-    let badge = Rect::from_min_size(
-        Pos2::new(rect.right() - width - 6.0, rect.top() + 6.0),
-        Vec2::new(width, sign + 8.0),
-    );
+    let badge =
+        Rect::from_min_size(Pos2::new(rect.right() - width - 6.0, rect.top() + 6.0), Vec2::new(width, sign + 8.0));
     painter.rect_filled(badge, CornerRadius::same(radius::S), colour::SCRIM);
     paint_signs(painter, badge.left_center() + Vec2::new(5.0, 0.0), sign, tile);
 }

@@ -60,7 +60,8 @@ struct Parts {
 
 impl Parts {
     fn new(area: Rect, roster_open: bool) -> Self {
-        let row = |top: f32, height: f32| Rect::from_min_size(Pos2::new(area.left(), top), Vec2::new(area.width(), height));
+        let row =
+            |top: f32, height: f32| Rect::from_min_size(Pos2::new(area.left(), top), Vec2::new(area.width(), height));
         let top_banner = row(area.top(), space::BANNER);
         let header = row(top_banner.bottom(), space::HEADER);
         let bottom_banner = row(area.bottom() - space::BANNER, space::BANNER);
@@ -103,7 +104,8 @@ pub fn show(
         let rect = Rect::from_min_size(stage.min, Vec2::new(stage.width(), 44.0));
         widgets::strip(ui, rect, urgency, &sentence, ui.scope_id().with("strip"));
         if matches!(data.stage, Stage::Reconnecting { .. }) {
-            let at = Rect::from_min_max(Pos2::new(rect.right() - 160.0, rect.top() + 4.0), rect.max - Vec2::new(6.0, 4.0));
+            let at =
+                Rect::from_min_max(Pos2::new(rect.right() - 160.0, rect.top() + 4.0), rect.max - Vec2::new(6.0, 4.0));
             widgets::over(ui, at, Layout::right_to_left(Align::Center), |ui| {
                 ui.set_clip_rect(rect);
                 if ui.add(PushButton::new(Weight::Quiet, words.say("retry-now"))).clicked() {
@@ -134,7 +136,8 @@ fn header(ui: &mut Ui, rect: Rect, data: &MeetingData, words: &Words) {
     // From the right: connection, encryption; the title has what is left.
     let mut right = rect.right() - space::L;
     let galley = ui.painter().layout_no_wrap(data.quality.word.clone(), Type::SmallStrong.font(), colour::TEXT_MUTED);
-    let place = Rect::from_min_max(Pos2::new(right - galley.size().x - 30.0, rect.top()), Pos2::new(right, rect.bottom()));
+    let place =
+        Rect::from_min_max(Pos2::new(right - galley.size().x - 30.0, rect.top()), Pos2::new(right, rect.bottom()));
     let lit = match data.quality.bars {
         3.. => colour::GOOD,
         2 => colour::WARNING,
@@ -142,17 +145,26 @@ fn header(ui: &mut Ui, rect: Rect, data: &MeetingData, words: &Words) {
     };
     let bars = Rect::from_center_size(Pos2::new(place.left() + 11.0, place.center().y), Vec2::splat(22.0));
     icons::paint_bars(ui.painter(), bars, data.quality.bars, lit, colour::LINE);
-    ui.painter().galley(Pos2::new(place.left() + 30.0, place.center().y - galley.size().y / 2.0), galley, colour::TEXT_MUTED);
+    ui.painter().galley(
+        Pos2::new(place.left() + 30.0, place.center().y - galley.size().y / 2.0),
+        galley,
+        colour::TEXT_MUTED,
+    );
     told(ui, place, "quality", &format!("{}. {}", data.quality.word, data.quality.detail));
     right = place.left() - space::XL;
 
     if data.stage == Stage::Seated {
         let said = words.say("encrypted");
         let galley = ui.painter().layout_no_wrap(said.clone(), Type::SmallStrong.font(), colour::GOOD);
-        let place = Rect::from_min_max(Pos2::new(right - galley.size().x - 24.0, rect.top()), Pos2::new(right, rect.bottom()));
+        let place =
+            Rect::from_min_max(Pos2::new(right - galley.size().x - 24.0, rect.top()), Pos2::new(right, rect.bottom()));
         let lock = Rect::from_center_size(Pos2::new(place.left() + 8.0, place.center().y), Vec2::splat(18.0));
         icons::paint(ui.painter(), Icon::Lock, lock, colour::GOOD);
-        ui.painter().galley(Pos2::new(place.left() + 24.0, place.center().y - galley.size().y / 2.0), galley, colour::GOOD);
+        ui.painter().galley(
+            Pos2::new(place.left() + 24.0, place.center().y - galley.size().y / 2.0),
+            galley,
+            colour::GOOD,
+        );
         told(ui, place, "encryption", &format!("{said}. {}", data.encryption));
         right = place.left() - space::XL;
     }
@@ -173,7 +185,14 @@ fn told(ui: &Ui, rect: Rect, name: &str, sentence: &str) {
     response.on_hover_text(sentence);
 }
 
-fn bar(ui: &Ui, rect: Rect, data: &MeetingData, view: &mut MeetingView, words: &Words, action: &mut Option<MeetingAction>) {
+fn bar(
+    ui: &Ui,
+    rect: Rect,
+    data: &MeetingData,
+    view: &mut MeetingView,
+    words: &Words,
+    action: &mut Option<MeetingAction>,
+) {
     ui.painter().rect_filled(rect, 0.0, colour::SURFACE);
     ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, colour::LINE));
     let size = Control::SIZE;
@@ -251,7 +270,10 @@ fn speaker(ui: &Ui, rect: Rect, left: f32, data: &MeetingData) {
     let sign = Rect::from_center_size(Pos2::new(left + 9.0, rect.center().y), Vec2::splat(18.0));
     icons::paint(ui.painter(), if data.speaker_trouble { Icon::Warning } else { Icon::Speaker }, sign, tint);
     ui.painter().galley(Pos2::new(left + 26.0, rect.center().y - galley.size().y / 2.0), galley, tint);
-    let place = Rect::from_min_max(Pos2::new(left, rect.top() + space::L), Pos2::new(rect.right() - space::L, rect.bottom() - space::L));
+    let place = Rect::from_min_max(
+        Pos2::new(left, rect.top() + space::L),
+        Pos2::new(rect.right() - space::L, rect.bottom() - space::L),
+    );
     told(ui, place, "speaker", &data.speaker);
 }
 
@@ -314,7 +336,12 @@ fn roster(ui: &mut Ui, rect: Rect, data: &MeetingData, words: &Words) {
     ui.painter().rect_filled(rect, 0.0, colour::SURFACE);
     ui.painter().vline(rect.left() + 0.5, rect.y_range(), Stroke::new(1.0, colour::LINE));
     widgets::inside(ui, rect.shrink2(Vec2::new(space::L, space::M)), |ui| {
-        widgets::text(ui, Type::Heading, colour::TEXT, words.tell("roster-title", [("count", data.tiles.len().into())]));
+        widgets::text(
+            ui,
+            Type::Heading,
+            colour::TEXT,
+            words.tell("roster-title", [("count", data.tiles.len().into())]),
+        );
         widgets::text(ui, Type::Small, colour::TEXT_MUTED, words.say("roster-hint"));
         ui.add_space(space::XS);
         egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -340,15 +367,17 @@ fn roster_row(ui: &mut Ui, person: &TileData, words: &Words) {
     }
     let mut right = rect.right() - 6.0;
     for (icon, tint) in tile::signs(person) {
-        icons::paint(painter, icon, Rect::from_center_size(Pos2::new(right - 8.0, rect.center().y), Vec2::splat(16.0)), tint);
+        let at = Rect::from_center_size(Pos2::new(right - 8.0, rect.top() + 18.0), Vec2::splat(16.0));
+        icons::paint(painter, icon, at, tint);
         right -= 22.0;
     }
     let left = rect.left() + 52.0;
-    let name = if person.mine { words.tell("tile-me", [("name", person.name.as_str().into())]) } else { person.name.clone() };
+    let name =
+        if person.mine { words.tell("tile-me", [("name", person.name.as_str().into())]) } else { person.name.clone() };
     let name = widgets::line(painter, &name, Type::Strong, colour::TEXT, right - left);
     painter.galley(Pos2::new(left, rect.top() + 8.0), name, colour::TEXT);
     let below = format!("{}, {}", person.seat, person.role);
-    let below = widgets::line(painter, &below, Type::Small, colour::TEXT_MUTED, right - left);
+    let below = widgets::line(painter, &below, Type::Small, colour::TEXT_MUTED, rect.right() - left);
     painter.galley(Pos2::new(left, rect.top() + 29.0), below, colour::TEXT_MUTED);
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, &person.spoken));
     widgets::focus_ring(painter, &response, radius::M);

@@ -33,7 +33,13 @@ pub fn show(ui: &mut Ui, data: &PreviewData, screenery: &Screenery, words: &Word
     widgets::inside(ui, side, |ui| side_column(ui, data, words, &mut action));
     own_picture(ui, picture, data, screenery, words);
     controls(ui, picture, data, words, &mut action);
-    widgets::level_banner(ui, banner(area.bottom() - space::BANNER), data.level, words, ui.scope_id().with("level-bottom"));
+    widgets::level_banner(
+        ui,
+        banner(area.bottom() - space::BANNER),
+        data.level,
+        words,
+        ui.scope_id().with("level-bottom"),
+    );
     action
 }
 
@@ -104,7 +110,8 @@ fn controls(ui: &mut Ui, picture: Rect, data: &PreviewData, words: &Words, actio
         *action = Some(PreviewAction::Camera(!source.on));
     }
 
-    let rest = Rect::from_min_max(Pos2::new(at.right() + space::XL, top + 6.0), Pos2::new(picture.right(), top + size.y));
+    let rest =
+        Rect::from_min_max(Pos2::new(at.right() + space::XL, top + 6.0), Pos2::new(picture.right(), top + size.y));
     widgets::inside(ui, rest, |ui| {
         let (tint, said) = match (&data.microphone.problem, data.microphone.on) {
             (Some(problem), true) => (colour::WARNING, problem.clone()),
@@ -129,10 +136,13 @@ fn side_column(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Opti
     );
     widgets::text(ui, Type::Small, colour::TEXT_MUTED, me);
     if let Some(warning) = &data.warning {
-        egui::Frame::new().fill(colour::WARNING_GROUND).corner_radius(radius::M).inner_margin(space::M).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            widgets::text(ui, Type::Small, colour::TEXT, warning.clone());
-        });
+        egui::Frame::new().fill(colour::WARNING_GROUND).corner_radius(radius::M).inner_margin(space::M).show(
+            ui,
+            |ui| {
+                ui.set_width(ui.available_width());
+                widgets::text(ui, Type::Small, colour::TEXT, warning.clone());
+            },
+        );
     }
     ui.add_space(space::S);
     let pickers = [
@@ -168,16 +178,17 @@ pub fn pick(ui: &mut Ui, name: &str, picker: &Picker) -> Option<String> {
     let label = widgets::text(ui, Type::SmallStrong, colour::TEXT_MUTED, name);
     let width = ui.available_width();
     let mut chosen = None;
-    let shown = ComboBox::from_id_salt(("picker", name)).width(width).truncate().selected_text(picker.chosen_name()).show_ui(
-        ui,
-        |ui| {
+    let shown = ComboBox::from_id_salt(("picker", name))
+        .width(width)
+        .truncate()
+        .selected_text(picker.chosen_name())
+        .show_ui(ui, |ui| {
             for (word, entry) in &picker.entries {
                 if ui.selectable_label(*word == picker.chosen, entry.as_str()).clicked() && *word != picker.chosen {
                     chosen = Some(word.clone());
                 }
             }
-        },
-    );
+        });
     let response = shown.response.labelled_by(label.id);
     widgets::focus_ring(ui.painter(), &response, radius::M);
     chosen

@@ -24,6 +24,8 @@ pub fn show(ui: &mut Ui, data: &SettingsData, words: &Words) -> Option<SettingsA
         }
         widgets::text(ui, Type::Title, colour::TEXT, words.say("settings"));
         egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            // Beside the scroll bar, not below it.
+            ui.set_max_width(ui.available_width() - space::L);
             widgets::card(ui, |ui| credential(ui, data, words, &mut action));
             ui.add_space(space::S);
             widgets::card(ui, |ui| devices(ui, data, words, &mut action));
@@ -46,8 +48,7 @@ fn credential(ui: &mut Ui, data: &SettingsData, words: &Words, action: &mut Opti
         if ui.add(choose).clicked() {
             *action = Some(SettingsAction::ChooseCredential);
         }
-        if data.credential.is_some()
-            && ui.add(PushButton::new(Weight::Quiet, words.say("credential-forget"))).clicked()
+        if data.credential.is_some() && ui.add(PushButton::new(Weight::Quiet, words.say("credential-forget"))).clicked()
         {
             *action = Some(SettingsAction::ForgetCredential);
         }

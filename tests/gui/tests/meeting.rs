@@ -1,0 +1,206 @@
+//! The meeting as people and screen readers meet it.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use conclave_client::{ConnectError, EndReason, KeyState, Phase, RetryReason};
+use conclave_desktop::sketch::SketchEngine;
+use conclave_gui_tests::{SIZE, meeting, meeting_at};
+use conclave_model::Level;
+use conclave_session::SourceState;
+use egui::{Key, Role, Vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+/// Everybody's tile is a group whose name begins with theirs.
+fn tiles(harness: &egui_kittest::Harness<'_, conclave_desktop::app::App>) -> Vec<egui::Rect> {
+    harness.query_all_by_role(Role::Group).map(|node| node.rect()).collect()
+}
+
+#[test]
+fn two_six_and_twenty_seven_people_all_have_a_tile_inside_the_window() {
+    for people in [1, 2, 6, 27] {
+        for size in [SIZE, Vec2::new(1920.0, 1080.0), Vec2::new(800.0, 560.0)] {
+            let harness = meeting_at(&SketchEngine::new(people, false), size);
+            let tiles = tiles(&harness);
+            assert_eq!(tiles.len(), people, "{people} at {size}");
+            for (index, tile) in tiles.iter().enumerate() {
+                assert!(tile.top() >= 70.0 && tile.bottom() <= size.y - 100.0, "{people} at {size}: {tile}");
+                assert!(tiles[..index].iter().all(|other| !other.shrink(1.0).intersects(*tile)), "{people} at {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tile_says_in_words_who_it_is_and_how_their_devices_and_keys_stand() {
+    let engine = SketchEngine::new(3, false);
+    engine.change(|snapshot| {
+        snapshot.participants[1].microphone = SourceState::Off;
+        snapshot.participants[1].camera = SourceState::Missing;
+        snapshot.participants[1].key = KeyState::Failing;
+    });
+    let harness = meeting(&engine);
+    harness.get_by_label(
+        "Maria Dimitrova, Bulgaria, Head of delegation. Microphone muted. No camera. What this person sends cannot be \
+         decrypted. Nothing of it is shown or played.",
+    );
+    harness.get_by_label_contains("You: Emma Peeters, Belgium, Chair.");
+    harness.get_by_label_contains("Tereza Nováková, Czechia, Head of delegation. Speaking.");
+}
+
+#[test]
+fn keys_that_fail_are_named_above_the_tiles() {
+    let engine = SketchEngine::new(3, false);
+    engine.change(|snapshot| snapshot.participants[1].key = KeyState::Failing);
+    let harness = meeting(&engine);
+    harness.get_by_role_and_label(
+        Role::Alert,
+        "What Maria Dimitrova sends cannot be decrypted. Nothing of it is shown or played.",
+    );
+}
+
+#[test]
+fn the_exact_marking_stands_at_the_top_and_at_the_foot() {
+    for level in Level::ALL {
+        let engine = SketchEngine::new(2, false);
+        engine.change(|snapshot| snapshot.level = level);
+        let harness = meeting(&engine);
+        let spoken = format!("Level of this meeting: {}", level.marking().unwrap_or("UNCLASSIFIED"));
+        let mut banners: Vec<_> = harness.get_all_by_label(&spoken).map(|node| node.rect()).collect();
+        banners.sort_by(|a, b| a.top().total_cmp(&b.top()));
+        assert_eq!(banners.len(), 2);
+        assert!(banners[0].top() < 1.0 && banners[1].bottom() > SIZE.y - 1.0, "{banners:?}");
+    }
+}
+
+#[test]
+fn microphone_and_camera_are_toggled_by_button_and_by_key() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    engine.take_commands();
+    harness.get_by_label_contains("Microphone on. Conference headset").click();
+    harness.run();
+    assert_eq!(engine.take_commands(), ["Microphone(false)"]);
+    harness.get_by_label_contains("Microphone muted. Conference headset");
+    harness.key_press(Key::M);
+    harness.run();
+    assert_eq!(engine.take_commands(), ["Microphone(true)"]);
+    harness.key_press(Key::V);
+    harness.run();
+    assert_eq!(engine.take_commands(), ["Camera(false)"]);
+    harness.get_by_label_contains("Camera off. Desk camera").click();
+    harness.run();
+    assert_eq!(engine.take_commands(), ["Camera(true)"]);
+}
+
+#[test]
+fn a_key_with_a_modifier_is_no_shortcut() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    engine.take_commands();
+    harness.key_press_modifiers(egui::Modifiers::CTRL, Key::M);
+    harness.run();
+    assert_eq!(engine.take_commands(), Vec::<String>::new());
+}
+
+#[test]
+fn the_list_of_participants_opens_by_key_and_makes_room() {
+    let engine = SketchEngine::new(6, false);
+    let mut harness = meeting(&engine);
+    assert_eq!(harness.query_all_by_role(Role::ListItem).count(), 0);
+    let wide: f32 = tiles(&harness).iter().map(|tile| tile.right()).fold(0.0, f32::max);
+    harness.key_press(Key::P);
+    harness.run();
+    assert_eq!(harness.query_all_by_role(Role::ListItem).count(), 6);
+    let narrow: f32 = tiles(&harness).iter().map(|tile| tile.right()).fold(0.0, f32::max);
+    assert!(narrow < wide - 200.0);
+    harness.get_by_label_contains("Hide the participants").click();
+    harness.run();
+    assert_eq!(harness.query_all_by_role(Role::ListItem).count(), 0);
+}
+
+#[test]
+fn the_keyboard_alone_reaches_every_control() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    let mut reached = Vec::new();
+    for _ in 0..12 {
+        harness.key_press(Key::Tab);
+        harness.run();
+        let focused = harness.root().children_recursive().find(|node| node.is_focused()).and_then(|node| label(&node));
+        reached.extend(focused);
+    }
+    for wanted in ["Microphone on", "Camera on", "Show the participants", "Leave the meeting", "You: Emma", "Relay"] {
+        assert!(reached.iter().any(|label| label.contains(wanted)), "{wanted} is not among {reached:#?}");
+    }
+}
+
+fn label(node: &egui_kittest::Node<'_>) -> Option<String> {
+    node.accesskit_node().label()
+}
+
+#[test]
+fn leaving_shows_that_one_has_left_and_leads_back() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    harness.get_by_label("Leave the meeting").click();
+    harness.run();
+    harness.get_by_label("You left the meeting");
+    harness.get_by_label("To the first screen").click();
+    harness.run();
+    harness.get_by_label("Open invitation");
+}
+
+#[test]
+fn a_lost_relay_is_said_in_words_and_can_be_tried_at_once() {
+    let engine = SketchEngine::new(2, false);
+    engine.change(|snapshot| {
+        let why = RetryReason::Connection(ConnectError::Refused { relay: "relay.example:7443".into() });
+        snapshot.phase = Phase::Reconnecting { attempt: 3, retry_in: Duration::from_secs(4), why };
+    });
+    let mut harness = meeting(&engine);
+    engine.take_commands();
+    harness.get_by_label("The relay relay.example:7443 is not running. Trying again in 4 s.");
+    harness.get_by_label("Try now").click();
+    harness.run();
+    assert_eq!(engine.take_commands(), ["RetryNow"]);
+}
+
+#[test]
+fn a_meeting_that_ends_by_itself_says_why() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    engine.change(|snapshot| snapshot.phase = Phase::Ended(EndReason::Removed));
+    harness.run();
+    harness.get_by_label("You were removed from the meeting");
+    harness.get_by_label("Ask the chair if you think this is a mistake.");
+}
+
+#[test]
+fn a_device_that_does_not_open_shows_what_is_really_open() {
+    let engine = SketchEngine::new(2, false);
+    engine.change(|snapshot| {
+        snapshot.camera.open_device = None;
+        snapshot.camera.problem = Some(conclave_capture_error());
+    });
+    let harness = meeting(&engine);
+    harness.get_by_label_contains("The camera “Desk camera” is in use by another program.");
+    harness.get_by_label_contains("You: Emma Peeters, Belgium, Chair. Microphone on. No camera.");
+}
+
+fn conclave_capture_error() -> conclave_capture::CaptureError {
+    conclave_capture::CaptureError::Busy { kind: conclave_capture::DeviceKind::Camera, name: "Desk camera".into() }
+}
+
+#[test]
+fn a_busy_engine_is_said_and_nothing_waits() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    engine.fill();
+    harness.key_press(Key::M);
+    harness.run();
+    harness.get_by_role_and_label(Role::Alert, "The app is busy. Please try again.");
+    harness.get_by_label("Dismiss").click();
+    harness.run();
+    assert!(harness.query_by_label("The app is busy. Please try again.").is_none());
+}
