@@ -1,5 +1,7 @@
 //! The world: participants, lines, a relay, and a clock that jumps.
 
+mod relay;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -13,9 +15,9 @@ use conclave_identity::{
 };
 use conclave_model::{
     LeafIndex, TrackKind,
-    wire::signal::{self, FromRelay, Hello, Refusal, ToRelay, decode_from_relay, decode_to_relay},
+    wire::signal::{self, Refusal, decode_from_relay, decode_to_relay},
 };
-use conclave_relay_core::{Admitted, ConnectionId, Output as RelayOutput, Relay, RelayConfig};
+use conclave_relay_core::{ConnectionId, Relay, RelayConfig};
 use conclave_session::{
     Command, EndReason, Event, Input, MemberState, MemberWish, Output, RemoteFrame, Session, SessionConfig,
     SessionError, SourceState,
@@ -286,35 +288,6 @@ impl Simulation {
         self.participants[who].presence.as_mut()?.from_relay.arrived(self.now)
     }
 
-    fn relay_hears(&mut self, who: usize, connection: Option<ConnectionId>, message: ToRelay) -> Result<(), Violation> {
-        let now = self.now;
-        match (connection, message) {
-            (None, ToRelay::Hello(hello)) => self.admit(who, hello)?,
-            (Some(connection), message) => self.relay.handle_signal(connection, message, now),
-            (None, _) => return Ok(()),
-        }
-        self.drain_relay()
-    }
-
-    /// What the relay's program does with a first message, after TLS and the invitation's signature.
-    fn admit(&mut self, who: usize, hello: Hello) -> Result<(), Violation> {
-        let person = &mut self.participants[who];
-        let leaf = hello.leaf;
-        let fingerprint = person.holder.person().fingerprint;
-        let until = self.base + Duration::from_secs(24 * 3600);
-        match self.relay.open(Admitted { fingerprint, hello, until }, self.now) {
-            Ok(connection) => {
-                self.connections.insert(connection, who);
-                if let Some(presence) = &mut person.presence {
-                    presence.connection = Some(connection);
-                    presence.leaf = Some(leaf);
-                }
-                Ok(())
-            }
-            Err(why) => Err(Violation::Accused { who, why: why.to_string() }),
-        }
-    }
-
     /// Lets a session do what is due: its timers, its microphone and camera.
     fn serve_session(&mut self, who: usize) -> Result<(), Violation> {
         let now = self.now;
@@ -435,56 +408,6 @@ impl Simulation {
         }
     }
 
-    /// Takes out what the relay asks for.
-    fn drain_relay(&mut self) -> Result<(), Violation> {
-        bound("the relay's connections", self.relay.peers(), 2 * self.participants.len())?;
-        for _ in 0..MAX_OUTPUTS {
-            match self.relay.poll_output() {
-                RelayOutput::Wake(at) => {
-                    self.relay_wake = at;
-                    return Ok(());
-                }
-                RelayOutput::Signal(connection, message) => self.relay_says(connection, &message)?,
-                RelayOutput::Transmit(sent) => {
-                    let owner = self.participants.iter_mut().filter_map(|person| person.presence.as_mut());
-                    if let Some(presence) = owner.into_iter().find(|presence| presence.address == sent.to) {
-                        presence.down.send(Datagram { from: sent.from, to: sent.to, bytes: sent.bytes }, self.now);
-                        bound("a line from the relay", presence.down.under_way(), MAX_UNDER_WAY)?;
-                    }
-                }
-                RelayOutput::Disconnect(connection) => {
-                    self.connections.remove(&connection);
-                    if let Some(presence) = self.presence_of(connection) {
-                        presence.hung_up = true;
-                    }
-                }
-            }
-        }
-        Err(Violation::Unbounded { what: "the relay's output", length: MAX_OUTPUTS, bound: MAX_OUTPUTS })
-    }
-
-    fn relay_says(&mut self, connection: ConnectionId, message: &FromRelay) -> Result<(), Violation> {
-        let now = self.now;
-        if let FromRelay::Joined(joined) = message
-            && joined.create
-        {
-            self.checker.created(connection, now);
-        }
-        if matches!(message, FromRelay::Welcome { .. }) {
-            self.checker.welcomed(connection, now);
-        }
-        // During `open` the relay speaks to a connection that is only just being noted.
-        let latency = self.connections.get(&connection).map(|who| self.participants[*who].weather.latency);
-        let Some(presence) = self.presence_of(connection) else { return Ok(()) };
-        presence.from_relay.send(signal::encode(message).to_vec(), latency.unwrap_or_default(), now);
-        bound("signalling from the relay", presence.from_relay.under_way(), MAX_SIGNALS)
-    }
-
-    fn presence_of(&mut self, connection: ConnectionId) -> Option<&mut Presence> {
-        let people = self.participants.iter_mut();
-        people.filter_map(|person| person.presence.as_mut()).find(|presence| presence.connection == Some(connection))
-    }
-
     /// Wishes for pictures after a change, and clears away what is over.
     fn tidy(&mut self, who: usize) -> Result<(), Violation> {
         let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
@@ -509,14 +432,6 @@ impl Simulation {
             person.comes_at = person.wants_in.then_some(again);
         }
         Ok(())
-    }
-
-    /// The relay notices that a connection is gone.
-    fn close(&mut self, connection: ConnectionId) -> Result<(), Violation> {
-        if self.connections.remove(&connection).is_some() {
-            self.relay.close(connection, self.now);
-        }
-        self.drain_relay()
     }
 
     /// Somebody's program or machine is gone, without a word; the relay notices after `notice`.
