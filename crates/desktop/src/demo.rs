@@ -34,6 +34,8 @@ pub struct Demo {
     pub holder: Holder,
     /// The invitation.
     pub invitation: Invitation,
+    /// When a test source in the place of the chair speaks.
+    pub turns: Turns,
     delegates: Vec<(Client, Notices)>,
     // After the delegates: they say goodbye to it.
     _relay: Running,
@@ -98,7 +100,7 @@ impl Demo {
             let config = delegate_config(delegate, &invitation, index, people, spec.for_window);
             delegates.push(Client::start(config, Arc::new(|| {}))?);
         }
-        Ok(Self { holder, invitation, delegates, _relay: relay })
+        Ok(Self { holder, invitation, turns: turns(0, people), delegates, _relay: relay })
     }
 
     /// What the delegates measured.
@@ -118,15 +120,20 @@ impl Demo {
     }
 }
 
+/// When the person with this number speaks; the chair, number 0, has a turn as well, silent or not.
+fn turns(index: usize, people: usize) -> Turns {
+    let number = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+    Turns { index: number(index), count: number(people.max(2)), length: TURN }
+}
+
 /// An ordinary client on test sources.
 fn delegate_config(holder: &Holder, invitation: &Invitation, index: usize, people: usize, for_window: bool) -> Config {
     let person = holder.person();
-    let number = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
-    let turns = Turns { index: number(index - 1), count: number(people.saturating_sub(1).max(2)), length: TURN };
+    let turns = turns(index, people);
     let seed = index as u64;
     let test = if for_window {
         // The tile has the name already. A control character is not drawn, and still gives each their own background.
-        let background = char::from_u32(1 + u32::from(number(index) % 31)).map(String::from).unwrap_or_default();
+        let background = char::from_u32(1 + u32::from(turns.index % 31)).map(String::from).unwrap_or_default();
         TestPerson { name: String::new(), seat: background, seed, turns }
     } else {
         TestPerson { name: person.name.clone(), seat: person.seat.clone(), seed, turns }

@@ -76,7 +76,7 @@ pub mod colour {
     /// The ground of a tile without a picture.
     pub const TILE: Color32 = Color32::from_rgb(26, 31, 40);
     /// Lies over a picture so that words on it can be read.
-    pub const SCRIM: Color32 = Color32::from_rgba_premultiplied(8, 10, 14, 232);
+    pub const SCRIM: Color32 = Color32::from_rgba_premultiplied(9, 11, 15, 243);
     /// Nothing.
     pub const CLEAR: Color32 = Color32::TRANSPARENT;
 

@@ -26,7 +26,8 @@ use crate::{
 pub(super) struct Ticket {
     pub(super) holder: Holder,
     pub(super) invitation: Invitation,
-    pub(super) demonstration: bool,
+    /// In a demonstration: when a test source in the place of the person speaks.
+    pub(super) rehearsed: Option<Turns>,
 }
 
 /// Before entering.
@@ -73,8 +74,8 @@ impl App {
         let pickers = pickers(&self.devices, &self.settings, &self.words);
         let waker = self.waker();
         let preview = Preview::start(
-            camera(&pickers[0].chosen, self.settings.camera_on, ticket.demonstration),
-            microphone(&pickers[1].chosen),
+            camera(&pickers[0].chosen, self.settings.camera_on, ticket.rehearsed),
+            microphone(&pickers[1].chosen, ticket.rehearsed),
             VideoQuality::default(),
             waker,
         );
@@ -111,19 +112,19 @@ impl App {
             PreviewAction::Microphone(on) => entry.microphone_on = on,
             PreviewAction::Camera(on) => {
                 entry.camera_on = on;
-                let choice = camera(&entry.pickers[0].chosen, on, entry.ticket.demonstration);
+                let choice = camera(&entry.pickers[0].chosen, on, entry.ticket.rehearsed);
                 select(entry, |preview| preview.select_camera(choice));
             }
             PreviewAction::Choose(kind, word) => {
                 match kind {
                     Kind::Camera => {
-                        let choice = camera(&word, entry.camera_on, entry.ticket.demonstration);
+                        let choice = camera(&word, entry.camera_on, entry.ticket.rehearsed);
                         select(entry, |preview| preview.select_camera(choice));
                         entry.pickers[0].chosen.clone_from(&word);
                         self.settings.camera = word;
                     }
                     Kind::Microphone => {
-                        let choice = microphone(&word);
+                        let choice = microphone(&word, entry.ticket.rehearsed);
                         select(entry, |preview| preview.select_microphone(choice));
                         entry.pickers[1].chosen.clone_from(&word);
                         self.settings.microphone = word;
@@ -148,8 +149,8 @@ impl App {
         entry.entering = true;
         let [camera_word, microphone_word, speaker_word] = entry.choices();
         let config = Config {
-            camera: camera(&camera_word, true, entry.ticket.demonstration),
-            microphone: microphone(&microphone_word),
+            camera: camera(&camera_word, true, entry.ticket.rehearsed),
+            microphone: microphone(&microphone_word, entry.ticket.rehearsed),
             speaker: speaker_word.parse().unwrap_or_default(),
             camera_on: entry.camera_on,
             microphone_on: entry.microphone_on,
@@ -274,21 +275,20 @@ fn name_of(word: &str, words: &Words) -> String {
 
 /// The camera that a word names. A word that names none is the default's: the settings are written by hand at times.
 ///
-/// In a demonstration a test picture leaves the name to the tile.
-fn camera(word: &str, on: bool, demonstration: bool) -> CameraChoice {
-    match word.parse().unwrap_or_default() {
+/// In a demonstration a test picture leaves the name to the tile, and speaks in turn.
+fn camera(word: &str, on: bool, rehearsed: Option<Turns>) -> CameraChoice {
+    match (word.parse().unwrap_or_default(), rehearsed) {
         _ if !on => CameraChoice::Off,
-        CameraChoice::Test(_) if demonstration => {
-            CameraChoice::Test(TestPerson { name: String::new(), seat: String::new(), seed: 0, turns: Turns::NEVER })
+        (CameraChoice::Test(_), Some(turns)) => {
+            CameraChoice::Test(TestPerson { name: String::new(), seat: String::new(), seed: 0, turns })
         }
-        choice @ (CameraChoice::Test(_)
-        | CameraChoice::Default
-        | CameraChoice::Device(_)
-        | CameraChoice::File(_)
-        | CameraChoice::Off) => choice,
+        (choice, _) => choice,
     }
 }
 
-fn microphone(word: &str) -> MicrophoneChoice {
-    word.parse().unwrap_or_default()
+fn microphone(word: &str, rehearsed: Option<Turns>) -> MicrophoneChoice {
+    match (word.parse().unwrap_or_default(), rehearsed) {
+        (MicrophoneChoice::Test { .. }, Some(turns)) => MicrophoneChoice::Test { seed: 0, turns },
+        (choice, _) => choice,
+    }
 }

@@ -173,7 +173,7 @@ impl App {
     pub(super) fn on_verified(&mut self, result: Result<(Holder, Invitation), InvitationError>) {
         self.busy = None;
         match result {
-            Ok((holder, invitation)) => self.enter_hall(Ticket { holder, invitation, demonstration: false }),
+            Ok((holder, invitation)) => self.enter_hall(Ticket { holder, invitation, rehearsed: None }),
             Err(error) => self.fail(explain::invitation(&error, &self.words)),
         }
     }
@@ -192,8 +192,11 @@ impl App {
         self.busy = None;
         match result {
             Ok(demo) => {
-                let ticket =
-                    Ticket { holder: demo.holder.clone(), invitation: demo.invitation.clone(), demonstration: true };
+                let ticket = Ticket {
+                    holder: demo.holder.clone(),
+                    invitation: demo.invitation.clone(),
+                    rehearsed: Some(demo.turns),
+                };
                 self.demo = Some(demo);
                 self.enter_hall(ticket);
                 if std::mem::take(&mut self.direct) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use conclave_capture::{CameraChoice, MicrophoneChoice};
 use conclave_client::{Config, Report, wall_clock};
 
 use super::{DemoArguments, Quit, headless, join, remembered, window};
@@ -31,7 +32,13 @@ pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<Quit>) ->
     let demo = Demo::start(spec, words.say("demo-title"))?;
     let config = Config::new(demo.holder.clone(), demo.invitation.clone());
     let config = join::configure(config, headless::with_what_is_there(&arguments.sources, words));
-    let config = Config { video: crate::demo::QUALITY, ..config };
+    let mut config = Config { video: crate::demo::QUALITY, ..config };
+    if let CameraChoice::Test(test) = &mut config.camera {
+        test.turns = demo.turns;
+    }
+    if let MicrophoneChoice::Test { turns: when, .. } = &mut config.microphone {
+        *when = demo.turns;
+    }
     let mut chair = headless::Participant::start(config)?;
     let end = chair.run(arguments.headless.seconds, &quit.flag, words);
     // While all are still there: who has left is no participant at the end.
