@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 
 use crate::{
-    app::{App, Framed, Options, Start},
+    app::{App, Framed, JoinStart, Options, Start},
     settings::Settings,
     words::Words,
 };
@@ -27,8 +27,11 @@ use crate::{
 ///
 /// Without a command, the first screen is opened.
 #[derive(Debug, Parser)]
-#[command(name = "conclave", version)]
+#[command(name = "conclave", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    /// An invitation to open in the window, as a file manager hands it over.
+    #[arg(value_name = "FILE")]
+    invitation: Option<PathBuf>,
     #[command(subcommand)]
     task: Option<Task>,
 }
@@ -133,7 +136,10 @@ pub fn run(arguments: Arguments) -> Result<u8> {
     let words = Words::english();
     let quit = watch_signals()?;
     match arguments.task {
-        None => window(remembered(), Start::Home, &quit).map(|()| 0),
+        None => {
+            let join = |invitation| Start::Join(JoinStart { invitation, ..JoinStart::default() });
+            window(remembered(), arguments.invitation.map_or(Start::Home, join), &quit).map(|()| 0)
+        }
         Some(Task::Join(arguments)) => join::run(arguments, &words, &quit),
         Some(Task::Demo(arguments)) => demo::run(&arguments, &words, &quit),
         Some(Task::Check(arguments)) => check::run(&arguments),
@@ -226,6 +232,14 @@ mod tests {
     #[test]
     fn no_arguments_open_the_first_screen() {
         assert!(Arguments::try_parse_from(["conclave"]).unwrap().task.is_none());
+    }
+
+    #[test]
+    fn a_file_alone_is_an_invitation_to_open() {
+        let arguments = Arguments::try_parse_from(["conclave", "council.conclave"]).unwrap();
+        assert_eq!(arguments.invitation, Some("council.conclave".into()));
+        assert!(Arguments::try_parse_from(["conclave", "council.conclave", "demo"]).is_err());
+        assert!(matches!(Arguments::try_parse_from(["conclave", "demo"]).unwrap().task, Some(Task::Demo(_))));
     }
 
     #[test]
