@@ -13,6 +13,9 @@ use crate::{
     words::Words,
 };
 
+/// Below this height in points a badge would cover the face.
+const CRAMPED: f32 = 92.0;
+
 /// How much fits on a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Size {
@@ -103,7 +106,7 @@ fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8,
     let right = match size {
         Size::Large => {
             let row = signs(tile).len() as f32 * 26.0;
-            paint_signs(painter, Pos2::new(plate.right() - pad - row + 8.0, plate.center().y), 18.0, tile);
+            paint_signs(painter, Pos2::new(plate.right() - pad - row + 8.0, plate.center().y), 18.0, &signs(tile));
             plate.right() - pad - row
         }
         Size::Medium | Size::Small => {
@@ -147,20 +150,27 @@ fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8,
 /// Where the plate has room for the name only, the signs stand on a badge in the upper corner.
 fn badge(painter: &Painter, rect: Rect, tile: &TileData, size: Size) {
     let sign = if size == Size::Medium { 14.0 } else { 12.0 };
-    let step = sign * 1.4;
-    let width = step * signs(tile).len() as f32 + 6.0;
-    let badge =
-        Rect::from_min_size(Pos2::new(rect.right() - width - 6.0, rect.top() + 6.0), Vec2::new(width, sign + 8.0));
+    let mut shown = signs(tile).to_vec();
+    if rect.height() < CRAMPED {
+        // A face says more than three signs that all is well.
+        shown.retain(|(_, tint)| [colour::BAD, colour::WARNING].contains(tint));
+    }
+    if shown.is_empty() {
+        return;
+    }
+    let width = sign * 1.4 * shown.len() as f32 + 6.0;
+    let corner = Pos2::new(rect.right() - width - 6.0, rect.top() + 6.0);
+    let badge = Rect::from_min_size(corner, Vec2::new(width, sign + 8.0));
     painter.rect_filled(badge, CornerRadius::same(radius::S), colour::SCRIM);
-    paint_signs(painter, badge.left_center() + Vec2::new(5.0, 0.0), sign, tile);
+    paint_signs(painter, badge.left_center() + Vec2::new(5.0, 0.0), sign, &shown);
 }
 
 /// Microphone, camera and key from left to right, beginning at `left`.
-fn paint_signs(painter: &Painter, left: Pos2, sign: f32, tile: &TileData) {
-    for (index, (icon, tint)) in signs(tile).into_iter().rev().enumerate() {
-        let step = if sign > 16.0 { 26.0 } else { sign * 1.4 };
+fn paint_signs(painter: &Painter, left: Pos2, sign: f32, signs: &[(Icon, Color32)]) {
+    let step = if sign > 16.0 { 26.0 } else { sign * 1.4 };
+    for (index, (icon, tint)) in signs.iter().rev().enumerate() {
         let centre = left + Vec2::new(index as f32 * step + sign / 2.0, 0.0);
-        icons::paint(painter, icon, Rect::from_center_size(centre, Vec2::splat(sign)), tint);
+        icons::paint(painter, *icon, Rect::from_center_size(centre, Vec2::splat(sign)), *tint);
     }
 }
 

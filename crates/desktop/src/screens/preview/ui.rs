@@ -12,6 +12,9 @@ use crate::{
     words::Words,
 };
 
+/// Room for everything beside the picture, a title and a warning of two lines each included.
+const SIDE_HEIGHT: f32 = 556.0;
+
 /// Shows the screen and returns what the person wants.
 pub fn show(ui: &mut Ui, data: &PreviewData, screenery: &Screenery, words: &Words) -> Option<PreviewAction> {
     let area = ui.max_rect();
@@ -30,7 +33,26 @@ pub fn show(ui: &mut Ui, data: &PreviewData, screenery: &Screenery, words: &Word
     let picture = Rect::from_min_size(Pos2::new(room.left(), top), Vec2::new(picture_width, picture_height));
     let side = Rect::from_min_max(Pos2::new(room.right() - side, top), room.max);
 
-    widgets::inside(ui, side, |ui| side_column(ui, data, words, &mut action));
+    let foot = area.bottom() - space::BANNER - space::S;
+    let side = Rect::from_min_max(
+        Pos2::new(side.left(), side.top().min(foot - SIDE_HEIGHT).max(room.top())),
+        Pos2::new(side.right(), foot),
+    );
+    if side.height() < SIDE_HEIGHT {
+        // On a small screen what is chosen scrolls, and the way in stays in sight.
+        let (upper, lower) = side.split_top_bottom_at_y(side.bottom() - 112.0);
+        widgets::inside(ui, lower, |ui| way_in(ui, data, words, &mut action));
+        widgets::inside(ui, upper, |ui| {
+            egui::ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| choices(ui, data, words, &mut action));
+        });
+    } else {
+        widgets::inside(ui, side, |ui| {
+            choices(ui, data, words, &mut action);
+            way_in(ui, data, words, &mut action);
+        });
+    }
     own_picture(ui, picture, data, screenery, words);
     controls(ui, picture, data, words, &mut action);
     widgets::level_banner(
@@ -125,7 +147,7 @@ fn controls(ui: &mut Ui, picture: Rect, data: &PreviewData, words: &Words, actio
     });
 }
 
-fn side_column(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
+fn choices(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
     ui.spacing_mut().item_spacing.y = 6.0;
     widgets::text(ui, Type::Title, colour::TEXT, data.title.clone());
     widgets::text(ui, Type::Body, colour::TEXT_MUTED, data.when.clone());
@@ -155,6 +177,9 @@ fn side_column(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Opti
             *action = Some(PreviewAction::Choose(kind, word));
         }
     }
+}
+
+fn way_in(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
     ui.add_space(space::M);
     if let Err(reason) = &data.entry {
         let response = widgets::text(ui, Type::Body, colour::WARNING, reason.clone());
