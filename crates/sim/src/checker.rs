@@ -55,7 +55,7 @@ pub enum Violation {
         number: u32,
     },
     /// In a quiet meeting somebody hears or sees somebody else not at all.
-    #[error("participant {receiver} gets no {track:?} of participant {sender}")]
+    #[error("participant {receiver} gets no {track:?} of participant {sender}: {detail}")]
     Silence {
         /// Who gets nothing.
         receiver: usize,
@@ -63,6 +63,8 @@ pub enum Violation {
         sender: usize,
         /// Which track.
         track: TrackKind,
+        /// How long, and what the receiver and the lines were like.
+        detail: String,
     },
     /// A queue grew past its bound.
     #[error("{what} holds {length}, more than {bound}")]

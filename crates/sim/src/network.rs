@@ -44,8 +44,13 @@ impl Line {
         self.dark_until = Some(until);
     }
 
+    /// Whether nothing gets through.
+    pub(crate) fn is_dark(&self, now: Instant) -> bool {
+        self.dark_until.is_some_and(|until| now < until)
+    }
+
     pub(crate) fn send(&mut self, datagram: Datagram, now: Instant) {
-        if self.dark_until.is_none_or(|until| now >= until) {
+        if !self.is_dark(now) {
             self.netem.handle_input(Input::Packet(now, datagram));
         }
     }
@@ -96,6 +101,11 @@ impl Wire {
         for (at, _) in &mut self.messages {
             *at = (*at).max(until);
         }
+    }
+
+    /// Whether what is sent is held up.
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        self.stalled_until.is_some_and(|until| now < until)
     }
 
     pub(crate) fn arrived(&mut self, now: Instant) -> Option<Vec<u8>> {

@@ -234,7 +234,14 @@ impl Simulation {
                 for (track, within, _) in wanted.into_iter().filter(|(_, _, wanted)| *wanted) {
                     let last = self.checker.last((*receiver, to.number), (*sender, from.number), track);
                     if last.is_none_or(|last| self.now.duration_since(last) > within) {
-                        return Err(Violation::Silence { receiver: *receiver, sender: *sender, track });
+                        let silent = last.map(|last| self.now.duration_since(last));
+                        let detail = format!(
+                            "for {silent:?}; {:?}; {:?}; {:?}",
+                            to.session.counters(),
+                            self.participants[*receiver].weather,
+                            self.participants[*sender].weather,
+                        );
+                        return Err(Violation::Silence { receiver: *receiver, sender: *sender, track, detail });
                     }
                 }
             }
@@ -250,6 +257,8 @@ impl Presence {
             Some("is no member yet")
         } else if self.ended.is_some() || self.hung_up {
             Some("is about to go")
+        } else if self.up.is_dark(now) || self.to_relay.is_stalled(now) {
+            Some("is cut off")
         } else if !self.is_path_up {
             Some("has no media path")
         } else if now.duration_since(self.settled_at) < REST {
