@@ -3,7 +3,7 @@
 //! A [`Picture`] is three planes of bytes. They are uploaded as three one-channel textures, and a fragment shader makes
 //! RGB of them, so no thread of ours ever converts a pixel. Each track keeps its textures; a plane is uploaded only
 //! when its generation is new, and only the newest is ever offered. The graphics interface is known to the file
-//! [`gl`] alone.
+//! `video::gl` alone.
 
 mod gl;
 
