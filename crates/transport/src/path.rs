@@ -23,8 +23,11 @@ use crate::slot::{AUDIO_PT, AUDIO_RTX_PT, End, Slot, VIDEO_PT, VIDEO_RTX_PT};
 /// The longest packet that a slot carries, in bytes: with SRTP, RTX and IPv6 it stays below 1280.
 pub const MAX_PACKET: usize = 1150;
 
-/// Where the bandwidth estimate begins; probing finds the true one within a second.
-const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(2_500);
+/// Where the bandwidth estimate begins: six people at 360p pass at once; probing finds the true one within a second.
+const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(4_000);
+
+/// The shortest step of the delay controller; a packet that the pacer holds may wait as long.
+const DELAY_CONTROL_STEP: Duration = Duration::from_millis(2);
 
 /// What a path would like to send at most, until it is told otherwise.
 const DESIRED: Bitrate = Bitrate::kbps(10_000);
@@ -304,7 +307,7 @@ impl Path {
         }
         loop {
             match self.rtc.poll_output() {
-                Ok(str0m::Output::Timeout(at)) => return Output::Wake(at),
+                Ok(str0m::Output::Timeout(at)) => return Output::Wake(self.not_restless(at)),
                 Ok(str0m::Output::Transmit(transmit)) => {
                     return Output::Transmit(Transmit {
                         from: transmit.source,
@@ -379,6 +382,13 @@ impl Path {
                 _ => return None,
             };
         Some(Output::Event(event))
+    }
+
+    /// Bounds how often the delay controller wakes us: it asks for one round trip after feedback that is old, which on a
+    /// loopback or a LAN is at once, over and over.
+    fn not_restless(&self, at: Instant) -> Instant {
+        let idle = self.rtc.last_timeout_reason() == str0m::Reason::BweDelayControl;
+        if idle { at.max(self.now + DELAY_CONTROL_STEP) } else { at }
     }
 
     /// The end of a path that str0m gave up on: said once, silent afterwards.

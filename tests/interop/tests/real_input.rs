@@ -51,7 +51,7 @@ fn record(recorder_options: &[&str]) -> Heard {
         .join(0, "meeting.conclave", ["--camera", &camera, "--microphone", &microphone, "--height", &height])
         .unwrap();
     let mut third =
-        world.join(1, "meeting.conclave", ["--camera", "test", "--microphone", "off", "--height", "180"]).unwrap();
+        world.join(1, "meeting.conclave", ["--camera", "test", "--microphone", "off", "--height", "90"]).unwrap();
     thread::sleep(Duration::from_secs(2));
 
     let output = world.path("recording");

@@ -4,4 +4,5 @@
 mod disorder;
 mod media;
 mod membership;
+mod secrecy;
 mod world;
