@@ -41,7 +41,8 @@ pub(crate) struct World {
     sequence: u64,
     /// Datagrams lost, of a thousand, in each direction.
     pub(crate) loss: u32,
-    noise: u32,
+    /// Decides which are lost.
+    pub(crate) noise: u32,
 }
 
 /// One participant's place, empty before they join and after they left.
