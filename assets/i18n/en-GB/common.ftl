@@ -61,6 +61,8 @@ device-none = None
 # The command line.
 cli-no-display = No display: { $reason }. Going on without a window.
 cli-no-camera = Camera: { $reason } Using a test picture.
+cli-without-camera = Camera: { $reason } Going on without a picture.
+cli-without-microphone = Microphone: { $reason } Going on without a voice.
 cli-no-microphone = Microphone: { $reason } Using a test voice.
 cli-no-speaker = Loudspeaker: { $reason } Going on in silence.
 cli-password = Password for { $file }:

@@ -160,6 +160,7 @@ fn remembered() -> (Settings, Option<PathBuf>) {
 
 /// Opens the window and runs it to its end.
 fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, quit: &Arc<Quit>) -> Result<()> {
+    demo::display().map_err(|reason| anyhow::anyhow!("there is no display to open a window on: {reason}"))?;
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Conclave")

@@ -45,6 +45,20 @@ pub enum ReadError {
     Content(InvitationError),
 }
 
+/// Reads a file that a person chose, and no more of it than an invitation or a password can have.
+///
+/// Returns at most one byte more than `limit`, so that the reader of the content sees that it is too long.
+///
+/// # Errors
+/// What the system says.
+pub fn read_bounded(path: &std::path::Path, limit: usize) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Starts jobs and collects what they found.
 #[derive(Debug)]
 pub struct Jobs {

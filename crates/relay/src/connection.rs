@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     WebSocketStream, accept_async_with_config,
     tungstenite::{Error as WebSocketError, Message, protocol::WebSocketConfig},
 };
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::{
     admission::Policy,
@@ -103,6 +103,9 @@ pub(crate) async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) 
             // Nobody to tell where the relay is shutting down.
             let _ = shared.commands.send(Command::Gone(id)).await;
         }
+        // Who is refused has a certificate of ours, so this is somebody's mistake that an administrator wants to see; what
+        // anybody can cause stays below.
+        Err(error @ Ended::Refused(_)) => info!(%error, "connection not taken in"),
         Err(error) => debug!(%error, "connection not taken in"),
     }
 }

@@ -6,13 +6,15 @@ use std::{
 };
 
 use conclave_capture::devices;
-use conclave_identity::{CredentialError, Holder, Invitation, InvitationError, UnverifiedInvitation};
+use conclave_identity::{
+    CredentialError, Holder, Invitation, InvitationError, UnverifiedInvitation, invitation::MAX_INVITATION,
+};
 
 use super::{App, Busy, DEMONSTRATION, Password, Screen, Unlock, entry::Ticket};
 use crate::{
     demo::{Demo, DemoSpec},
     explain,
-    jobs::{Done, ReadError},
+    jobs::{Done, ReadError, read_bounded},
     screens::{
         home::{
             self,
@@ -97,7 +99,7 @@ impl App {
         self.problem = None;
         self.busy = Some(Busy::Opening);
         self.jobs.run("invitation", move || {
-            let read = fs::read(&path).map_err(ReadError::File);
+            let read = read_bounded(&path, MAX_INVITATION).map_err(ReadError::File);
             let parsed = read.and_then(|bytes| Invitation::parse(&bytes).map(Box::new).map_err(ReadError::Content));
             Done::Invitation(path, parsed)
         });

@@ -19,7 +19,10 @@ pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<Quit>) ->
     if !arguments.headless.headless {
         let opened = display().and_then(|()| {
             let (mut settings, _) = remembered();
-            join::use_sources(&mut settings, &headless::with_what_is_there(&arguments.sources, words));
+            join::use_sources(
+                &mut settings,
+                &headless::with_what_is_there(&arguments.sources, headless::StandIn::Test, words),
+            );
             // What a demonstration does without is not remembered for real meetings.
             window((settings, None), Start::Demonstration(people), quit).map_err(|error| error.to_string())
         });
@@ -31,7 +34,8 @@ pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<Quit>) ->
     let spec = DemoSpec { people, for_window: false, wall: wall_clock() };
     let demo = Demo::start(spec, words.say("demo-title"))?;
     let config = Config::new(demo.holder.clone(), demo.invitation.clone());
-    let config = join::configure(config, headless::with_what_is_there(&arguments.sources, words));
+    let config =
+        join::configure(config, headless::with_what_is_there(&arguments.sources, headless::StandIn::Test, words));
     let mut config = Config { video: crate::demo::QUALITY, ..config };
     if let CameraChoice::Test(test) = &mut config.camera {
         test.turns = demo.turns;
@@ -60,7 +64,7 @@ fn finish(chair: headless::Participant, demo: &Demo) -> Vec<Report> {
 }
 
 /// Whether a window can be opened, or why not.
-fn display() -> Result<(), String> {
+pub(super) fn display() -> Result<(), String> {
     if !cfg!(all(unix, not(target_os = "macos"))) {
         return Ok(());
     }

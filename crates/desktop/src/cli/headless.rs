@@ -27,6 +27,16 @@ pub(super) struct Participant {
     notices: Notices,
     woken: Arc<Woken>,
     said: Option<String>,
+    entered: bool,
+}
+
+/// What takes the place of a camera or microphone that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StandIn {
+    /// A test source: in demonstrations.
+    Test,
+    /// Nothing: nobody sends what is made up into a real meeting.
+    Nothing,
 }
 
 /// Lets the loop sleep until the engine has something to say.
@@ -46,7 +56,7 @@ impl Participant {
             waker.came.notify_one();
         };
         let (client, notices) = Client::start(config, Arc::new(wake))?;
-        Ok(Self { client, notices, woken, said: None })
+        Ok(Self { client, notices, woken, said: None, entered: false })
     }
 
     /// Takes part until the meeting ends, the time is over or the program is told to end.
@@ -65,6 +75,7 @@ impl Participant {
                 println!("{sentence}");
                 self.said = Some(sentence);
             }
+            self.entered |= snapshot.phase == Phase::Joined;
             if let Phase::Ended(reason) = &snapshot.phase {
                 return Some(reason.clone());
             }
@@ -72,6 +83,11 @@ impl Participant {
                 return None;
             }
         }
+    }
+
+    /// Whether it ever was in the meeting.
+    pub(super) fn has_entered(&self) -> bool {
+        self.entered
     }
 
     /// Leaves and returns what was measured.
@@ -129,7 +145,7 @@ fn phase(phase: &Phase, relay: &str, words: &Words) -> String {
 }
 
 /// Puts test sources in place of default devices that are not there, and says so in a line each.
-pub(super) fn with_what_is_there(sources: &SourceArguments, words: &Words) -> SourceArguments {
+pub(super) fn with_what_is_there(sources: &SourceArguments, stand_in: StandIn, words: &Words) -> SourceArguments {
     let mut sources = sources.clone();
     let camera = sources.camera.get_or_insert_default();
     let microphone = sources.microphone.get_or_insert_default();
@@ -147,13 +163,22 @@ pub(super) fn with_what_is_there(sources: &SourceArguments, words: &Words) -> So
         said.unwrap_or_else(|| words.say("cli-nothing-found"))
     };
     if *camera == CameraChoice::Default && found.cameras.is_empty() {
-        println!("{}", words.tell("cli-no-camera", [("reason", reason(conclave_capture::DeviceKind::Camera).into())]));
-        *camera = CameraChoice::Test(TestPerson::default());
+        let reason = reason(conclave_capture::DeviceKind::Camera);
+        let (message, choice) = match stand_in {
+            StandIn::Test => ("cli-no-camera", CameraChoice::Test(TestPerson::default())),
+            StandIn::Nothing => ("cli-without-camera", CameraChoice::Off),
+        };
+        println!("{}", words.tell(message, [("reason", reason.into())]));
+        *camera = choice;
     }
     if *microphone == MicrophoneChoice::Default && found.microphones.is_empty() {
         let reason = reason(conclave_capture::DeviceKind::Microphone);
-        println!("{}", words.tell("cli-no-microphone", [("reason", reason.into())]));
-        *microphone = MicrophoneChoice::Test { seed: 0, turns: Turns::NEVER };
+        let (message, choice) = match stand_in {
+            StandIn::Test => ("cli-no-microphone", MicrophoneChoice::Test { seed: 0, turns: Turns::NEVER }),
+            StandIn::Nothing => ("cli-without-microphone", MicrophoneChoice::Off),
+        };
+        println!("{}", words.tell(message, [("reason", reason.into())]));
+        *microphone = choice;
     }
     if *speaker == SpeakerChoice::Default && found.speakers.is_empty() {
         let reason = reason(conclave_capture::DeviceKind::Speaker);

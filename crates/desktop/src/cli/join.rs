@@ -1,7 +1,6 @@
 //! `conclave join`.
 
 use std::{
-    fs,
     io::IsTerminal as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,23 +9,29 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns};
 use conclave_client::{Config, EndReason, wall_clock};
-use conclave_identity::{Holder, Invitation, WindowError, check_member};
+use conclave_identity::{Holder, Invitation, WindowError, check_member, invitation::MAX_INVITATION};
 use zeroize::Zeroizing;
 
 use super::{JoinArguments, Quit, SourceArguments, headless, remembered, window};
 use crate::{
     app::{JoinStart, Start},
     explain,
+    jobs::read_bounded,
     screens::unlock::data::Password,
     settings::Settings,
     words::Words,
 };
 
+/// The exit code of a client that never was in the meeting: the relay was down, or the meeting had not begun.
+const NEVER_ENTERED: u8 = 3;
+
 /// The longest password file that is read.
-const MAX_PASSWORD_FILE: u64 = 4096;
+const MAX_PASSWORD_FILE: usize = 4096;
 
 pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
     let (mut settings, path) = remembered();
+    // What a command line names counts for this meeting; it is not remembered for others.
+    let path = if arguments.credential.is_some() { None } else { path };
     if let Some(credential) = arguments.credential {
         settings.credential = Some(credential);
     }
@@ -42,18 +47,20 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> 
         None => ask_password(&credential, words)?,
     };
     let (holder, invitation) = unlock(&credential, &password, &arguments.invitation, words)?;
-    let sources = headless::with_what_is_there(&arguments.sources, words);
+    let sources = headless::with_what_is_there(&arguments.sources, headless::StandIn::Nothing, words);
     let mut config = configure(Config::new(holder, invitation), sources);
     if let Some(height) = arguments.headless.height {
         config.video.height = height;
     }
     let mut participant = headless::Participant::start(config)?;
     let end = participant.run(arguments.headless.seconds, &quit.flag, words);
+    let entered = participant.has_entered();
     let report = participant.finish();
     if let Some(path) = &arguments.headless.report {
         headless::write_report(path, &report)?;
     }
     Ok(match end {
+        None | Some(EndReason::Left | EndReason::Over) if !entered => NEVER_ENTERED,
         None | Some(EndReason::Left | EndReason::Over) => 0,
         Some(
             EndReason::Refused(_)
@@ -115,11 +122,12 @@ pub(super) fn use_sources(settings: &mut Settings, sources: &SourceArguments) {
 
 fn read_password(path: &Path) -> Result<Password> {
     let shown = path.display();
-    let size = fs::metadata(path).with_context(|| format!("{shown} cannot be read"))?.len();
-    if size > MAX_PASSWORD_FILE {
-        bail!("{shown} has {size} bytes; a file with a password has at most {MAX_PASSWORD_FILE}");
+    let bytes = read_bounded(path, MAX_PASSWORD_FILE).with_context(|| format!("{shown} cannot be read"))?;
+    let bytes = Zeroizing::new(bytes);
+    if bytes.len() > MAX_PASSWORD_FILE {
+        bail!("{shown} is longer than {MAX_PASSWORD_FILE} bytes, so it is no file with a password");
     }
-    let text = Zeroizing::new(fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?);
+    let text = std::str::from_utf8(&bytes).with_context(|| format!("{shown} is no text, so it holds no password"))?;
     let mut password = Password::with_room();
     password.0.push_str(text.lines().next().unwrap_or_default());
     Ok(password)
@@ -136,7 +144,8 @@ fn ask_password(credential: &Path, words: &Words) -> Result<Password> {
 
 fn unlock(credential: &Path, password: &Password, invitation: &PathBuf, words: &Words) -> Result<(Holder, Invitation)> {
     let wall = wall_clock();
-    let bytes = fs::read(invitation).with_context(|| format!("{} cannot be read", invitation.display()))?;
+    let bytes =
+        read_bounded(invitation, MAX_INVITATION).with_context(|| format!("{} cannot be read", invitation.display()))?;
     let said = |error| anyhow::anyhow!("{}: {}", invitation.display(), explain::invitation(&error, words));
     let unverified = Invitation::parse(&bytes).map_err(said)?;
     let holder = Holder::open(credential, &password.0, wall)
@@ -153,6 +162,8 @@ fn unlock(credential: &Path, password: &Password, invitation: &PathBuf, words: &
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::fs;
 
     use super::*;
 
