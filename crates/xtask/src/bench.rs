@@ -5,7 +5,11 @@ use anyhow::{Result, bail};
 use crate::run::cargo;
 
 /// Name, package and example of each measurement.
-const MEASUREMENTS: &[(&str, &str, &str)] = &[("codec", "conclave-codec", "measure")];
+const MEASUREMENTS: &[(&str, &str, &str)] = &[
+    ("codec", "conclave-codec", "codec_speed"),
+    ("group", "conclave-e2ee", "costs"),
+    ("relay", "conclave-relay-core", "fan_out"),
+];
 
 /// Runs one measurement, or all.
 ///
