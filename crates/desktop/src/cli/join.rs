@@ -1,10 +1,6 @@
 //! `conclave join`.
 
-use std::{
-    io::IsTerminal as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io::IsTerminal as _, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns};
@@ -142,7 +138,7 @@ fn ask_password(credential: &Path, words: &Words) -> Result<Password> {
     Ok(Password(Zeroizing::new(rpassword::prompt_password(prompt + " ")?)))
 }
 
-fn unlock(credential: &Path, password: &Password, invitation: &PathBuf, words: &Words) -> Result<(Holder, Invitation)> {
+fn unlock(credential: &Path, password: &Password, invitation: &Path, words: &Words) -> Result<(Holder, Invitation)> {
     let wall = wall_clock();
     let bytes =
         read_bounded(invitation, MAX_INVITATION).with_context(|| format!("{} cannot be read", invitation.display()))?;
