@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conclave_client::wall_clock;
 use conclave_desktop::{
     app::{App, JoinStart, Options, Start},
     settings::{Recent, Settings},
+    sketch::WALL,
 };
 use conclave_gui_tests::window;
 use conclave_identity::{
@@ -36,7 +36,7 @@ fn wait_for(harness: &mut Harness<'_, App>, label: &str) {
 /// A folder with a credential and an invitation for its holder.
 fn papers(change: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, Settings, JoinStart) {
     let folder = tempfile::tempdir().unwrap();
-    let wall = wall_clock();
+    let wall = WALL;
     let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(2, wall)).unwrap();
     let issued = rehearsal.authority.issue_credential(&delegate(0, wall), Validity::days(wall, 1)).unwrap();
     let credential = folder.path().join("chair.pem");
@@ -57,7 +57,7 @@ fn papers(change: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, Settings, Jo
     (folder, settings, JoinStart { invitation, ..JoinStart::default() })
 }
 
-fn real_clock(settings: Settings, start: Start) -> Harness<'static, App> {
+fn entering(settings: Settings, start: Start) -> Harness<'static, App> {
     let mut harness = window(Options { settings, start, ..Options::default() });
     harness.step();
     harness
@@ -124,7 +124,7 @@ fn an_invitation_that_is_gone_or_broken_is_said_on_the_first_screen() {
 #[test]
 fn the_right_password_leads_to_the_preview_and_a_wrong_one_says_so() {
     let (_folder, settings, start) = papers(|_| {});
-    let mut harness = real_clock(settings, Start::Join(start));
+    let mut harness = entering(settings, Start::Join(start));
     wait_for(&mut harness, "Unlock your credential");
     harness.step();
     harness.get_by_label("Password").focus();
@@ -161,6 +161,6 @@ fn an_altered_invitation_is_refused_in_words() {
         bytes[last] ^= 1;
     });
     start.password.0.push_str(PASSWORD);
-    let mut harness = real_clock(settings, Start::Join(start));
+    let mut harness = entering(settings, Start::Join(start));
     wait_for(&mut harness, "The invitation was altered after it was signed.");
 }
