@@ -48,8 +48,8 @@ fn tests(seeds: u32) -> Result<()> {
     cargo(["build", "--workspace", "--locked", "--all-targets", "--quiet"])?;
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     if succeeds(&cargo, &["nextest", "--version"]) {
-        cargo_with(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &environment)?;
-        cargo_with(["test", "--workspace", "--locked", "--doc", "--quiet"], &environment)
+        cargo_with(["test", "--workspace", "--locked", "--doc", "--quiet"], &environment)?;
+        cargo_with(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &environment)
     } else {
         println!("cargo-nextest is not installed; running the tests by cargo test.");
         cargo_with(["test", "--workspace", "--locked", "--no-fail-fast"], &environment)
