@@ -41,6 +41,7 @@ const PACKAGES: &[(&str, Purpose, &str)] = &[
     ("libxrandr2", Purpose::Window, "screens under X11"),
     ("libxkbcommon-x11-0", Purpose::Window, "the keyboard under X11"),
     ("libwayland-client0", Purpose::Window, "the window under Wayland"),
+    ("zenity", Purpose::Window, "the file dialog, where no desktop portal offers one"),
     ("xvfb", Purpose::Test, "a display for the window's tests"),
     ("dpkg-dev", Purpose::Package, "finds which libraries a package needs"),
     ("debootstrap", Purpose::Package, "makes the clean tree that packages are tried in"),
