@@ -4,6 +4,7 @@ app-name = Conclave
 app-claim = Confidential meetings
 back = Back
 dismiss = Dismiss
+cancel = Cancel
 settings = Settings
 retry-now = Try now
 
@@ -45,18 +46,32 @@ time-month = { $month ->
 # Buttons that show the state of a device.
 microphone-on = Mic on
 microphone-off = Muted
+microphone-none = No mic
 camera-on = Camera on
 camera-off = Camera off
+camera-none = No camera
 control-microphone-on = Microphone on. { $device } (M mutes it)
+control-microphone-none = No microphone. { $device }
+control-camera-none = No camera. { $device }
 control-microphone-off = Microphone muted. { $device } (M opens it)
 control-camera-on = Camera on. { $device } (V closes it)
 control-camera-off = Camera off. { $device } (V opens it)
+
+# Open the menus beside those buttons.
+control-sound-devices = Choose microphone and loudspeaker
+control-picture-devices = Choose the camera
 
 device-default = System default
 device-gone = { $word } (not connected)
 device-file = File { $file }
 device-test = Test source
 device-none = None
+
+# Read out for a device in a menu.
+device-spoken = { $name }.
+device-spoken-open = { $name }, open.
+device-opening = Opening…
+device-closed = Closed
 
 # The command line.
 cli-no-display = No display: { $reason }. Going on without a window.

@@ -37,6 +37,10 @@ refusal-over = The meeting is over.
 refusal-level = The relay may not carry meetings of this level.
 refusal-full = The relay has no place left.
 refusal-replaced = You joined from another computer.
+refusal-already-here = You are in this meeting already, from another computer.
+refusal-revoked = Your credential has been revoked.
+refusal-denied = The chair did not let you in.
+refusal-ejected = The chair put you out of the meeting.
 refusal-misbehaved = The relay ended the connection because of an error in this app.
 refusal-going-away = The relay is shutting down.
 

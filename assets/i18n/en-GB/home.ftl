@@ -17,6 +17,16 @@ home-dialog-filter = Conclave invitations
 home-dialog-title = Open an invitation
 home-not-a-file = { $file } cannot be read: { $reason }
 
+# An invitation that is not used, and why.
+home-refused = { $file }: { $reason }
+
+path-no-dialog = This computer has no window to choose files with: neither xdg-desktop-portal nor zenity is installed or works. Your IT staff can install one.
+path-hint-invitation = Until then, write the path of the invitation here, drop the file onto this window, or start the app with “conclave FILE”.
+path-hint-credential = Until then, write the path of your credential here, or drop the file onto this window.
+path-invitation = Path of the invitation
+path-credential = Path of the credential
+path-open = Open
+
 credential = Your credential
 credential-none = None chosen yet. Your registry gives it to you as a file.
 credential-locked = Locked until you join a meeting
@@ -29,6 +39,7 @@ credential-dialog-filter = Credentials
 
 unlock-title = Unlock your credential
 unlock-for = To enter “{ $title }”
+unlock-unchecked = “{ $file }” is checked with your credential before anything it says is shown.
 unlock-file = File: { $file }
 unlock-password = Password
 unlock = Unlock

@@ -24,6 +24,7 @@ tile-camera-off = Camera off.
 tile-camera-missing = No camera.
 key-verified = Identity verified; nothing received yet.
 key-open = Identity verified; encrypted end to end.
+key-forged = Somebody sent sound or picture in this person's name. Nothing of it is shown or played.
 key-failing = What this person sends cannot be decrypted. Nothing of it is shown or played.
 
 encrypted = End-to-end encrypted
@@ -48,6 +49,8 @@ stage-too-early = The meeting begins at { $when }
 stage-too-early-detail = You will enter by yourself as soon as it begins.
 stage-waiting = Waiting to be let in
 stage-joined = In the meeting
+stage-ask-take-over = You are in this meeting already, from another place.
+stage-ask-take-over-detail = If you go on here, the other connection ends.
 stage-waiting-detail = Those in the meeting check your credential. This takes a moment.
 stage-reconnecting-now = Connecting again (attempt { $attempt })…
 stage-reconnecting-in = Trying again in { $seconds } s.
@@ -61,4 +64,24 @@ toast-undecryptable = { $who ->
    *[other] { $frames } pieces of sound or picture from { $who } could not be decrypted and were thrown away.
 }
 toast-encoder = Sending has stopped: { $reason }
+toast-objected = { $who ->
+    [nobody] Somebody changed the meeting against its rules; the change is not followed. { $reason }
+   *[other] { $who } changed the meeting against its rules; the change is not followed. { $reason }
+}
+toast-forged = { $who ->
+    [nobody] Sound or picture came in the name of somebody who did not send it. It is not played.
+   *[other] Sound or picture came in the name of { $who }, who did not send it. It is not played.
+}
+toast-diverged = { $who ->
+    [nobody] Somebody keeps the participants apart. Do not go on with the meeting on this relay.
+   *[other] Somebody keeps you and { $who } apart. Do not go on with the meeting on this relay.
+}
+order-not-chair = Only the chair can do this.
+order-not-originator = Only the originator can agree to a lower level.
+order-no-originator = The invitation names nobody who may lower the level.
+order-no-consent = The originator has not agreed to a lower level.
+order-ceiling = This meeting can go no higher than { $level }.
+order-not-cleared = Your own clearance does not reach that level.
+order-gone = They are not there any more.
+order-sign = Your credential could not sign. Is the card still there?
 toast-busy = The app is busy. Please try again.

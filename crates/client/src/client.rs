@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
-use conclave_model::{LeafIndex, TrackKind};
+use conclave_model::{LeafIndex, LeafRef, Level, TrackKind};
 use tokio::sync::mpsc;
 
 use crate::{Config, Frames, Notices, Report, Snapshot, engine, notice::notices};
@@ -35,8 +35,30 @@ pub enum Command {
     SelectSpeaker(SpeakerChoice),
     /// Does not wait any longer for the next attempt to connect.
     RetryNow,
+    /// Connects although the credential is in the meeting from elsewhere; the other connection ends.
+    TakeOver,
+    /// What the chair or the originator wants; [`Notice::OrderRefused`](crate::Notice::OrderRefused) says where it cannot
+    /// be.
+    Lead(Order),
     /// Says goodbye and ends.
     Leave,
+}
+
+/// What leads a meeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Lets in those who wait in the lobby; all who may come in where the list is empty.
+    Admit(Vec<LeafRef>),
+    /// Sends somebody away who waits.
+    Deny(LeafRef),
+    /// Lets in only those who were admitted before, or anybody on the list again.
+    Lock(bool),
+    /// Puts a member out, for good.
+    Eject(LeafIndex),
+    /// Changes the classification.
+    SetLevel(Level),
+    /// Agrees, as the originator, that the classification goes down to this.
+    Consent(Level),
 }
 
 /// A picture that is wanted.

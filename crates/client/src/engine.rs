@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    Command, Config, ConnectError, EndReason, Notice, Phase, ProcessUse, RetryReason, StartError,
+    Command, Config, ConnectError, EndReason, Notice, Order, Phase, ProcessUse, RetryReason, StartError,
     client::Shared,
     clock::{now, wall_clock},
     connect::dial,
@@ -76,6 +76,8 @@ struct Engine {
     retry_now: Arc<Notify>,
     /// Whether the client has been a member, so that a loss is a reconnect.
     was_member: bool,
+    /// Whether an older connection of the same credential is to end.
+    take_over: bool,
     untrustworthy: u32,
     tally: Tally,
 }
@@ -92,9 +94,10 @@ struct Tally {
 }
 
 /// What a command changed that a session has to pass on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Effect {
     Nothing,
+    Lead(Order),
     Announce,
     Wishes,
     Leave,
@@ -171,6 +174,7 @@ impl Engine {
             backoff: Backoff::new(seed),
             retry_now: Arc::default(),
             was_member: false,
+            take_over: false,
             untrustworthy: 0,
             tally: Tally {
                 start: now(),
@@ -333,6 +337,13 @@ impl Engine {
                 self.retry_now.notify_waiters();
                 return Effect::Nothing;
             }
+            Command::TakeOver => {
+                self.take_over = true;
+                self.retry_now.notify_waiters();
+                return Effect::Nothing;
+            }
+            // Without a session nobody leads anything.
+            Command::Lead(order) => return Effect::Lead(order),
             Command::Leave => return Effect::Leave,
         }
         self.view.touch();
@@ -387,9 +398,15 @@ impl Engine {
             Refusal::TooEarly => Outcome::TooEarly,
             Refusal::Over => Outcome::Ended(EndReason::Over),
             Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved => Outcome::Retry(RetryReason::Refused(refusal)),
-            Refusal::Version | Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Replaced => {
-                Outcome::Ended(EndReason::Refused(refusal))
-            }
+            Refusal::Version
+            | Refusal::Invitation
+            | Refusal::NotInvited
+            | Refusal::Level
+            | Refusal::Replaced
+            | Refusal::AlreadyHere
+            | Refusal::Revoked
+            | Refusal::Denied
+            | Refusal::Ejected => Outcome::Ended(EndReason::Refused(refusal)),
         }
     }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use conclave_capture::{CaptureError, DeviceKind};
-use conclave_model::LeafRef;
-use conclave_session::UndecryptableCause;
+use conclave_model::{LeafRef, TrackKind};
+use conclave_session::{OrderError, UndecryptableCause};
 
 use crate::RetryReason;
 
@@ -48,6 +48,27 @@ pub enum Notice {
         cause: UndecryptableCause,
         /// How many.
         frames: u64,
+    },
+    /// What the chair or the originator wanted could not be done.
+    OrderRefused(OrderError),
+    /// A member made a change that breaks the rules; this app does not follow it.
+    Objected {
+        /// The certified name of who made it; `None` where they are gone.
+        who: Option<String>,
+        /// Which rule.
+        reason: String,
+    },
+    /// What came in a member's name was not the member's. It is not shown or played any more.
+    Forged {
+        /// In whose name; `None` where they are gone.
+        who: Option<String>,
+        /// Which track.
+        track: TrackKind,
+    },
+    /// Somebody keeps this app and a member in different states of the meeting.
+    Diverged {
+        /// The certified name of the member.
+        who: Option<String>,
     },
     /// An encoder failed; the track is no longer sent.
     EncoderFailed {

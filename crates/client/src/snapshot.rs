@@ -1,10 +1,13 @@
 //! What the window shows: the state of a meeting at one moment.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conclave_capture::CaptureError;
 use conclave_model::{Bitrate, Epoch, LeafIndex, Level, Person, wire::signal::Refusal};
-use conclave_session::SourceState;
+use conclave_session::{Governance, SourceState, Standing, Waiting};
 
 use crate::ConnectError;
 
@@ -17,8 +20,14 @@ pub struct Snapshot {
     pub title: String,
     /// The warning that the invitation asks to show, if any.
     pub warning: Option<String>,
-    /// The classification, from the signed invitation and checked against the group.
+    /// The classification: the group's own while a member, the signed invitation's before.
     pub level: Level,
+    /// How the meeting is led; `None` while not a member.
+    pub governance: Option<Governance>,
+    /// Who waits in the lobby, longest first. Everybody sees it, the chair acts on it.
+    pub lobby: Arc<[Waiting]>,
+    /// Since when the group has its present keys; `None` while not a member.
+    pub keys_since: Option<Instant>,
     /// The own place in the group; `None` while not a member.
     pub me: Option<LeafIndex>,
     /// The members, the own one included, in the order of their leaves. Empty while not a member.
@@ -54,8 +63,10 @@ pub enum Phase {
         /// When it begins, in seconds since 1970-01-01 UTC.
         begins: u64,
     },
-    /// Connected; waiting for a member to let the client into the group.
+    /// Connected; in the lobby, or waiting for a member to let the client into the group.
     Waiting,
+    /// The credential is in the meeting from elsewhere; [`Command::TakeOver`](crate::Command::TakeOver) goes on here.
+    AskTakeOver,
     /// A member of the group.
     Joined,
     /// The connection was lost after having been a member.
@@ -137,6 +148,8 @@ pub struct Participant {
     pub is_me: bool,
     /// Whether frames of the member open.
     pub key: KeyState,
+    /// Whether the member confirms the state of the group.
+    pub standing: Standing,
     /// Whether a picture of the current camera session was decoded.
     pub picture_seen: bool,
 }
@@ -150,6 +163,8 @@ pub enum KeyState {
     Open,
     /// Its recent frames did not open; nothing of them is shown or played.
     Failing,
+    /// Frames came in its name that it did not send; nothing of them is shown or played.
+    Forged,
 }
 
 /// The own microphone or camera.

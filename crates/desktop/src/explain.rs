@@ -4,11 +4,11 @@
 //! of the language files; only what no language can say better, as the reason that a driver gave, goes in as it is.
 
 use conclave_capture::{CaptureError, DeviceKind};
-use conclave_client::{ConnectError, EndReason, RetryReason};
-use conclave_identity::{CredentialError, InvitationError, MemberError, WindowError};
+use conclave_client::{ConnectError, EndReason, Notice, OrderError, RetryReason};
+use conclave_identity::{ChainError, CredentialError, InvitationError, MemberError, WindowError};
 use conclave_model::wire::signal::Refusal;
 
-use crate::{time, words::Words};
+use crate::{app::papers::Refused, time, words::Words};
 
 /// Why there is no picture or sound.
 pub fn capture(error: &CaptureError, words: &Words) -> String {
@@ -91,6 +91,10 @@ pub fn refusal(refusal: Refusal, words: &Words) -> String {
         Refusal::Level => "refusal-level",
         Refusal::Full => "refusal-full",
         Refusal::Replaced => "refusal-replaced",
+        Refusal::AlreadyHere => "refusal-already-here",
+        Refusal::Revoked => "refusal-revoked",
+        Refusal::Denied => "refusal-denied",
+        Refusal::Ejected => "refusal-ejected",
         Refusal::Misbehaved => "refusal-misbehaved",
         Refusal::GoingAway => "refusal-going-away",
     })
@@ -129,9 +133,14 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
         EndReason::Removed => Some(words.say("advice-ask-chair")),
         EndReason::Refused(reason) => match reason {
             Refusal::Version => Some(words.say("advice-update")),
-            Refusal::Invitation | Refusal::NotInvited | Refusal::Level => Some(words.say("advice-ask-registry")),
+            Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Revoked => Some(words.say("advice-ask-registry")),
             Refusal::Replaced => Some(words.say("advice-replaced")),
-            Refusal::TooEarly | Refusal::Over | Refusal::Full | Refusal::Misbehaved | Refusal::GoingAway => None,
+            Refusal::AlreadyHere
+            | Refusal::Denied
+            | Refusal::Ejected
+            | Refusal::TooEarly
+            | Refusal::Over
+            | Refusal::Full | Refusal::Misbehaved | Refusal::GoingAway => None,
         },
         EndReason::Connection(_) | EndReason::Untrustworthy(_) => Some(words.say("advice-report")),
         EndReason::Credential(_) => Some(words.say("advice-ask-registry")),
@@ -193,6 +202,20 @@ pub fn window(error: WindowError, wall: u64, words: &Words) -> String {
     }
 }
 
+/// Why the invitation in `file` is not used, at `wall` seconds since 1970-01-01 UTC.
+pub(crate) fn refused(refused: &Refused, file: &str, wall: u64, words: &Words) -> String {
+    let reason = match refused {
+        Refused::File(error) => {
+            let gaps = [("file", file.into()), ("reason", error.to_string().into())];
+            return words.tell("home-not-a-file", gaps);
+        }
+        Refused::Invitation(error) => invitation(error, words),
+        Refused::Window(error) => window(*error, wall, words),
+        Refused::Member(error) => member(error, words),
+    };
+    words.tell("home-refused", [("file", file.into()), ("reason", reason.into())])
+}
+
 /// Why the person's own credential does not fit the invitation.
 pub fn member(error: &MemberError, words: &Words) -> String {
     match error {
@@ -202,9 +225,44 @@ pub fn member(error: &MemberError, words: &Words) -> String {
             words.tell("member-clearance-expired", [("when", time::moment(*when, 0, words).into())])
         }
         MemberError::NotReleasable(seat) => words.tell("member-not-releasable", [("seat", seat.as_str().into())]),
+        MemberError::Chain(ChainError::Expired { not_after }) => {
+            credential(&CredentialError::Expired { not_after: *not_after }, words)
+        }
+        MemberError::Chain(ChainError::NotYetValid { not_before }) => {
+            credential(&CredentialError::NotYetValid { not_before: *not_before }, words)
+        }
         MemberError::Chain(_) | MemberError::Profile(_) | MemberError::ListDiffers(_) => {
             words.tell("member-other", [("reason", error.to_string().into())])
         }
+    }
+}
+
+/// Why an order of the chair or the originator was not carried out.
+pub fn order(error: &OrderError, words: &Words) -> String {
+    let key = match error {
+        OrderError::NotChair => "order-not-chair",
+        OrderError::NotOriginator => "order-not-originator",
+        OrderError::NoOriginator => "order-no-originator",
+        OrderError::NoConsent => "order-no-consent",
+        OrderError::Ceiling(level) => return words.tell("order-ceiling", [("level", level.to_string().into())]),
+        OrderError::NotCleared => "order-not-cleared",
+        OrderError::Gone => "order-gone",
+        OrderError::Sign => "order-sign",
+    };
+    words.say(key)
+}
+
+/// What a member or the relay did against the rules; `None` for other notices.
+pub fn foul(notice: &Notice, words: &Words) -> Option<String> {
+    let name = |who: &Option<String>| who.as_deref().unwrap_or("nobody").to_owned();
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the others are no fouls")]
+    match notice {
+        Notice::Objected { who, reason } => Some(
+            words.tell("toast-objected", [("who", name(who).into()), ("reason", reason.as_str().into())]),
+        ),
+        Notice::Forged { who, .. } => Some(words.tell("toast-forged", [("who", name(who).into())])),
+        Notice::Diverged { who } => Some(words.tell("toast-diverged", [("who", name(who).into())])),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use conclave_client::{
 };
 use conclave_identity::issue;
 use conclave_model::{Bitrate, Epoch, LeafIndex, Level, MediaTime, Person, Picture, TrackKind};
-use conclave_session::SourceState;
+use conclave_session::{SourceState, Standing};
 
 use crate::{
     engine::Engine,
@@ -165,6 +165,7 @@ pub fn snapshot(people: usize) -> Snapshot {
             speaking: if number == 2 { 0.7 } else { 0.05 },
             is_me: number == 0,
             key: KeyState::Open,
+            standing: Standing::Confirmed,
             picture_seen: true,
         })
         .collect();
@@ -174,6 +175,9 @@ pub fn snapshot(people: usize) -> Snapshot {
         title: "Foreign Affairs Council: preparation".to_owned(),
         warning: None,
         level: Level::Restricted,
+        governance: None,
+        lobby: Arc::from([]),
+        keys_since: None,
         me: Some(LeafIndex(0)),
         participants,
         epoch: Epoch(7),

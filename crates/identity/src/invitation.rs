@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(crate) use content::is_host;
-pub use content::{ContentError, InvitationContent, Listed, MAX_LANGUAGES, MAX_PARTICIPANTS, RelayAddress};
+pub use content::{Admission, ContentError, InvitationContent, Listed, MAX_LANGUAGES, MAX_PARTICIPANTS, RelayAddress};
 pub(crate) use cose::sign;
 
 /// The longest invitation that is read, in bytes. One participant takes about 200.

@@ -67,7 +67,7 @@ pub use certificate::{
 pub use credential::CredentialError;
 pub use holder::{Holder, Sign, SignError};
 pub use invitation::{
-    Invitation, InvitationContent, InvitationError, Listed, RelayAddress, UnverifiedInvitation, WindowError,
+    Admission, Invitation, InvitationContent, InvitationError, Listed, RelayAddress, UnverifiedInvitation, WindowError,
 };
 pub use member::{MemberError, check_member};
 pub use tls::{RelayPin, RelayTrustError, TlsError};

@@ -26,6 +26,10 @@ pub struct LeafIndex(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeafRef(#[serde(with = "serde_bytes")] pub [u8; 16]);
 
+/// A certificate's name: SHA-256 over its DER.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
 /// Number of a state of the MLS group; each commit makes the next one (RFC 9420 section 8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
@@ -62,6 +66,18 @@ impl fmt::Display for LeafRef {
 impl fmt::Debug for LeafRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "LeafRef({self}…)")
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex(&self.0[..4], f)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self}…)")
     }
 }
 

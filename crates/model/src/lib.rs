@@ -14,7 +14,7 @@ pub mod picture;
 pub mod track;
 pub mod wire;
 
-pub use ids::{Epoch, LeafIndex, LeafRef, MeetingId, PeerId};
+pub use ids::{Epoch, Fingerprint, LeafIndex, LeafRef, MeetingId, PeerId};
 pub use level::Level;
 pub use media::{Bitrate, EncodedFrame, MediaTime};
 pub use people::{Clearance, Person, Role, SeatRank};

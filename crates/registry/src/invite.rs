@@ -123,6 +123,10 @@ impl Plan {
             relay: RelayAddress { host: self.host.clone(), port: self.port, key_pin: pin },
             releasable: self.releasable.clone(),
             participants,
+            admission: conclave_identity::Admission::Open,
+            succession: Vec::new(),
+            originator: None,
+            revocations: Vec::new(),
         };
         Ok((content, chains))
     }

@@ -97,6 +97,7 @@ impl World {
             leaf: LeafRef(id[..16].try_into().unwrap()),
             key_package: vec![1].into(),
             transport: path.local(),
+            take_over: true,
         };
         let admitted = Admitted { fingerprint: id, hello, until: self.now + Duration::from_secs(36_000) };
         let connection = self.relay.open(admitted, self.now).unwrap();

@@ -280,7 +280,10 @@ impl Relay {
         self.timetable.insert((self.now, connection));
 
         let neighbours = others.iter().filter_map(|other| self.peers.get(other)).map(|peer| peer.who).collect();
-        self.say(connection, FromRelay::Joined(Joined { peer: number, transport, create, neighbours }));
+        self.say(
+            connection,
+            FromRelay::Joined(Joined { peer: number, transport, create, neighbours, revocations: Vec::new() }),
+        );
         for waiting in self.waiting(id, connection) {
             self.say(connection, FromRelay::Arrived(waiting));
         }

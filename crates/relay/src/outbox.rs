@@ -66,12 +66,16 @@ impl Waiting {
 fn size(message: &FromRelay) -> usize {
     const HEAD: usize = 128;
     HEAD + match message {
-        FromRelay::Joined(joined) => joined.neighbours.len() * 32,
+        FromRelay::Joined(joined) => {
+            joined.neighbours.len() * 32 + joined.revocations.iter().map(|list| list.len()).sum::<usize>()
+        }
         FromRelay::Arrived(arrival) => arrival.key_package.len(),
         FromRelay::Committed { commit, .. } => commit.len(),
         FromRelay::Welcome { welcome, .. } => welcome.len(),
         FromRelay::Broadcast { message, .. } => message.len(),
+        FromRelay::Pulse { pulse, .. } => pulse.len(),
         FromRelay::Departed(_)
+        | FromRelay::Annulled { .. }
         | FromRelay::CommitRefused { .. }
         | FromRelay::KeyFrameWanted { .. }
         | FromRelay::Refused(_) => 0,

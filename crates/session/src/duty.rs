@@ -180,7 +180,7 @@ mod tests {
         let transport =
             Endpoint { ufrag: String::new(), password: String::new(), fingerprint: [0; 32], candidates: Vec::new() };
         let neighbours = numbers.iter().map(|number| neighbour(*number)).collect();
-        Neighbours::new(&Joined { peer: PeerId(99), transport, create: false, neighbours })
+        Neighbours::new(&Joined { peer: PeerId(99), transport, create: false, neighbours, revocations: Vec::new() })
     }
 
     fn arrival(number: u8) -> Arrival {

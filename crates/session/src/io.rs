@@ -2,15 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use conclave_e2ee::{CommitError, JoinError, LeafError, Member, MessageError, NewcomerError, SealError};
+use conclave_e2ee::{CommitError, JoinError, LeafError, Member, MessageError, NewcomerError, Rejection, SealError};
 use conclave_identity::{Holder, Invitation};
 use conclave_model::{
-    Bitrate, EncodedFrame, Epoch, Layer, LeafIndex, LeafRef, TrackKind,
+    Bitrate, EncodedFrame, Epoch, Layer, LeafIndex, LeafRef, Level, TrackKind,
     wire::signal::{FromRelay, Refusal, ToRelay},
 };
 use conclave_transport::{Quality, Transmit, TransportError};
 
-use crate::MemberState;
+use crate::{Governance, MemberState, Standing, Waiting};
 
 /// Who joins which meeting.
 #[derive(Clone, Debug)]
@@ -61,6 +61,19 @@ pub enum Command {
     },
     /// The most that the participant would send, which bounds how far the path is probed.
     DesiredBitrate(Bitrate),
+    /// Lets in those who wait; all of them where the list is empty. The chair's.
+    Admit(Vec<LeafRef>),
+    /// Sends somebody away who waits. The chair's.
+    Deny(LeafRef),
+    /// Lets in only those who were admitted before, or anybody on the list again. The chair's.
+    Lock(bool),
+    /// Puts a member out, for good. The chair's.
+    Eject(LeafIndex),
+    /// Changes the classification: up at once, without those who are not cleared; down with the originator's consent.
+    /// The chair's.
+    SetLevel(Level),
+    /// Agrees that the level goes down to this. The originator's.
+    Consent(Level),
     /// Goodbye.
     Leave,
 }
@@ -158,8 +171,64 @@ pub enum Event {
         /// How many since the last such event.
         frames: u64,
     },
+    /// How the meeting is led. Comes after [`Event::Admitted`] and after every change.
+    Governance(Governance),
+    /// Who waits in the lobby, longest first. Comes after every change.
+    Lobby(Arc<[Waiting]>),
+    /// Whether a member confirms the state of the group has changed.
+    Standing {
+        /// Whose.
+        leaf: LeafIndex,
+        /// How it stands.
+        standing: Standing,
+    },
+    /// A command of the chair or the originator could not be carried out.
+    OrderRefused(OrderError),
+    /// A member made a change that breaks the rules; this member does not follow it.
+    Objected {
+        /// Who made it; authenticated.
+        committer: LeafIndex,
+        /// Why it is not followed.
+        reason: Rejection,
+    },
+    /// What came in the name of a member is not what the member sent. The track is not played any more.
+    TrackForged {
+        /// In whose name.
+        leaf: LeafIndex,
+        /// Which track.
+        track: TrackKind,
+    },
     /// It is over; the session does nothing any more. Always the last event.
     Ended(EndReason),
+}
+
+/// Why a command of the chair or the originator is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// Somebody else leads the meeting, or nobody.
+    #[error("only the chair can do this")]
+    NotChair,
+    /// Only the named originator can agree to a lower level.
+    #[error("only the originator can agree to a lower level")]
+    NotOriginator,
+    /// The invitation names no originator, so the level cannot go down.
+    #[error("the invitation names nobody who may lower the level")]
+    NoOriginator,
+    /// The originator has not agreed.
+    #[error("the originator has not agreed to a lower level")]
+    NoConsent,
+    /// The relay may not carry that level, or this app's policy does not allow it.
+    #[error("this meeting can go no higher than {0}")]
+    Ceiling(Level),
+    /// The chair's own clearance does not reach.
+    #[error("your own clearance does not reach that level")]
+    NotCleared,
+    /// Whom it concerns is not there any more.
+    #[error("they are not there any more")]
+    Gone,
+    /// The identity key did not sign.
+    #[error("the identity key cannot sign")]
+    Sign,
 }
 
 /// Why frames could not be opened.

@@ -89,6 +89,8 @@ impl Joining {
             FromRelay::Committed { .. } => self.out_of_turn("a commit before membership", link),
             FromRelay::CommitRefused { .. } => self.out_of_turn("the refusal of no commit", link),
             FromRelay::Broadcast { .. } => self.out_of_turn("a message before membership", link),
+            FromRelay::Pulse { .. } => self.out_of_turn("a sign of life before membership", link),
+            FromRelay::Annulled { .. } => self.out_of_turn("an annulment before membership", link),
             FromRelay::KeyFrameWanted { .. } => self.out_of_turn("a key frame request before membership", link),
         }
     }

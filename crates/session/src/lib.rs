@@ -21,6 +21,7 @@ pub mod jitter;
 mod counters;
 mod duty;
 mod epochs;
+mod governance;
 mod holding;
 mod io;
 mod joining;
@@ -37,8 +38,10 @@ mod throttle;
 
 pub use conclave_transport::{Quality, Transmit};
 pub use counters::{Counters, TrackCounters};
+pub use governance::{Governance, Standing, Waiting};
 pub use io::{
-    Command, EndReason, Event, Input, MemberWish, Output, RemoteFrame, SessionConfig, SessionError, UndecryptableCause,
+    Command, EndReason, Event, Input, MemberWish, OrderError, Output, RemoteFrame, SessionConfig, SessionError,
+    UndecryptableCause,
 };
 pub use session::Session;
 pub use state::{MemberState, SourceState};

@@ -106,6 +106,7 @@ impl Member {
                 Ok(Going::Continue(()))
             }
             FromRelay::Refused(refusal) => Ok(Going::Break(EndReason::Refused(refusal))),
+            FromRelay::Pulse { .. } | FromRelay::Annulled { .. } => Ok(Going::Continue(())),
             FromRelay::Joined(_) => out_of_turn("an answer to the hello to a member", link),
             FromRelay::Welcome { .. } => out_of_turn("a welcome to a member", link),
         }

@@ -62,6 +62,7 @@ impl Session {
             leaf: leaf.reference(),
             key_package: leaf.key_package(),
             transport: path.local(),
+            take_over: true,
         };
         let mut link = Link::new(path, wall, now);
         link.say(ToRelay::Hello(hello));
@@ -138,7 +139,17 @@ impl Session {
             (Command::NeedKeyFrame { leaf, track }, Phase::Member(member)) => {
                 member.need_key_frame(leaf, track, link, now);
             }
-            (Command::NeedKeyFrame { .. }, Phase::Joining(_)) | (_, Phase::Over) => {}
+            (
+                Command::NeedKeyFrame { .. }
+                | Command::Admit(_)
+                | Command::Deny(_)
+                | Command::Lock(_)
+                | Command::Eject(_)
+                | Command::SetLevel(_)
+                | Command::Consent(_),
+                _,
+            )
+            | (_, Phase::Over) => {}
         }
         Ok(())
     }

@@ -378,7 +378,18 @@ impl Simulation {
             Event::NewcomerRefused { error, .. } => {
                 return Err(Violation::Refused { who, error: error.to_string() });
             }
-            Event::MemberState { .. } | Event::Budget(_) | Event::Quality(_) | Event::Undecryptable { .. } => {}
+            Event::Objected { committer, reason } => {
+                return Err(Violation::Refused { who, error: format!("commit of leaf {}: {reason}", committer.0) });
+            }
+            Event::MemberState { .. }
+            | Event::Budget(_)
+            | Event::Quality(_)
+            | Event::Undecryptable { .. }
+            | Event::Governance(_)
+            | Event::Lobby(_)
+            | Event::Standing { .. }
+            | Event::OrderRefused(_)
+            | Event::TrackForged { .. } => {}
         }
         Ok(())
     }

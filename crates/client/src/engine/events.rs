@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use conclave_e2ee::{CommitError, JoinError};
 use conclave_model::TrackKind;
-use conclave_session::{Command as SessionCommand, EndReason as SessionEnd, Event, UndecryptableCause};
+use conclave_session::{Command as SessionCommand, EndReason as SessionEnd, Event, Standing, UndecryptableCause};
 
 use super::{
     Outcome,
@@ -31,7 +31,26 @@ impl Meeting<'_> {
                 self.engine.view.touch();
                 self.wish(now);
             }
-            Event::EpochChanged(epoch) => self.engine.view.set_epoch(epoch),
+            Event::EpochChanged(epoch) => self.engine.view.set_epoch(epoch, now),
+            Event::Governance(governance) => self.engine.view.set_governance(governance),
+            Event::Lobby(lobby) => self.engine.view.set_lobby(lobby),
+            Event::Standing { leaf, standing } => {
+                let who = self.engine.members.set_standing(leaf, standing);
+                if standing == Standing::Diverged {
+                    self.engine.view.notice(Notice::Diverged { who });
+                }
+                self.engine.view.touch();
+            }
+            Event::OrderRefused(error) => self.engine.view.notice(Notice::OrderRefused(error)),
+            Event::Objected { committer, reason } => {
+                let who = self.engine.members.name_of(committer);
+                self.engine.view.notice(Notice::Objected { who, reason: reason.to_string() });
+            }
+            Event::TrackForged { leaf, track } => {
+                let who = self.engine.members.forged(leaf);
+                self.engine.view.notice(Notice::Forged { who, track });
+                self.engine.view.touch();
+            }
             Event::MemberState { leaf, state } => {
                 self.engine.members.set_state(leaf, state);
                 self.engine.view.touch();

@@ -8,7 +8,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::{Effect, Engine, Outcome, TICK, local::FromMedia, signals::Signals, socket::MediaSocket};
 use crate::{
-    Command, ConnectError, EndReason, Phase, RetryReason,
+    Command, ConnectError, EndReason, Order, Phase, RetryReason,
     clock::{now, wall_clock},
     connect::{Link, relay_name},
 };
@@ -19,6 +19,18 @@ pub(super) const PATH_GONE: Duration = Duration::from_secs(8);
 
 /// How many datagrams are read in a row before timers and commands have their turn.
 const BATCH: usize = 64;
+
+/// An order as the session's command.
+fn in_session(order: Order) -> SessionCommand {
+    match order {
+        Order::Admit(waiting) => SessionCommand::Admit(waiting),
+        Order::Deny(waiting) => SessionCommand::Deny(waiting),
+        Order::Lock(locked) => SessionCommand::Lock(locked),
+        Order::Eject(leaf) => SessionCommand::Eject(leaf),
+        Order::SetLevel(level) => SessionCommand::SetLevel(level),
+        Order::Consent(level) => SessionCommand::Consent(level),
+    }
+}
 
 /// A session and what drives it.
 pub(super) struct Meeting<'e> {
@@ -131,6 +143,7 @@ impl<'e> Meeting<'e> {
             Effect::Nothing => {}
             Effect::Announce => self.announce(now),
             Effect::Wishes => self.wish(now),
+            Effect::Lead(order) => self.command(in_session(order), now),
             Effect::Leave => {
                 self.command(SessionCommand::Leave, now);
                 self.outcome.get_or_insert(Outcome::Ended(EndReason::Left));

@@ -12,7 +12,7 @@ use std::{
 use arc_swap::ArcSwap;
 use conclave_e2ee::Member;
 use conclave_model::{LeafIndex, Person, TrackKind};
-use conclave_session::{MemberState, MemberWish, RemoteFrame, SourceState};
+use conclave_session::{MemberState, MemberWish, RemoteFrame, SourceState, Standing};
 use tokio::sync::mpsc;
 
 use super::local::FromMedia;
@@ -54,6 +54,9 @@ struct Entry {
     state: MemberState,
     opened: bool,
     failed: Option<Instant>,
+    /// Something came in the member's name that was not the member's.
+    forged: bool,
+    standing: Standing,
     level: f32,
     videos: BTreeMap<TrackKind, Video>,
 }
@@ -184,6 +187,25 @@ impl Members {
         Some(&entry.person)
     }
 
+    /// Whether a member confirms the state of the group has changed. Returns the certified name.
+    pub(crate) fn set_standing(&mut self, leaf: LeafIndex, standing: Standing) -> Option<String> {
+        let entry = self.entries.get_mut(&leaf)?;
+        entry.standing = standing;
+        Some(entry.person.name.clone())
+    }
+
+    /// Something came in a member's name that was not the member's. Returns the certified name.
+    pub(crate) fn forged(&mut self, leaf: LeafIndex) -> Option<String> {
+        let entry = self.entries.get_mut(&leaf)?;
+        entry.forged = true;
+        Some(entry.person.name.clone())
+    }
+
+    /// The certified name of a member.
+    pub(crate) fn name_of(&self, leaf: LeafIndex) -> Option<String> {
+        self.entries.get(&leaf).map(|entry| entry.person.name.clone())
+    }
+
     /// Changes whose pictures are wanted.
     pub(crate) fn watch(&mut self, watched: Vec<Watched>) {
         for (leaf, entry) in &self.entries {
@@ -249,7 +271,9 @@ impl Members {
                 camera: state.camera,
                 speaking: if state.microphone == SourceState::On { level } else { 0.0 },
                 is_me,
+                standing: entry.standing,
                 key: match (entry.failed, entry.opened || is_me) {
+                    _ if entry.forged => KeyState::Forged,
                     (Some(_), _) => KeyState::Failing,
                     (None, true) => KeyState::Open,
                     (None, false) => KeyState::Verified,
@@ -296,6 +320,8 @@ impl Entry {
             state: MemberState::default(),
             opened: false,
             failed: None,
+            forged: false,
+            standing: Standing::default(),
             level: 0.0,
             videos: BTreeMap::new(),
         }

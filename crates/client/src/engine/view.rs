@@ -1,8 +1,9 @@
 //! What the engine shows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use conclave_model::Epoch;
+use conclave_session::{Governance, Waiting};
 
 use super::{local::Local, members::Members};
 use crate::{
@@ -28,6 +29,9 @@ pub(crate) fn first_snapshot(config: &Config) -> Snapshot {
         title: content.title.clone(),
         warning: content.warning.clone(),
         level: content.level,
+        governance: None,
+        lobby: Arc::from([]),
+        keys_since: None,
         me: None,
         participants: Vec::new(),
         epoch: Epoch::default(),
@@ -53,7 +57,11 @@ impl View {
                 self.last_retry = Some(why.clone());
             }
             Phase::Joined => self.last_retry = None,
-            Phase::Connecting { .. } | Phase::TooEarly { .. } | Phase::Waiting | Phase::Ended(_) => {}
+            Phase::Connecting { .. }
+            | Phase::TooEarly { .. }
+            | Phase::Waiting
+            | Phase::AskTakeOver
+            | Phase::Ended(_) => {}
         }
         if self.base.phase != phase {
             self.base.phase = phase;
@@ -76,8 +84,22 @@ impl View {
         self.base.epoch
     }
 
-    /// Changes the epoch.
-    pub(crate) fn set_epoch(&mut self, epoch: Epoch) {
+    /// Changes how the meeting is led, and with it the level.
+    pub(crate) fn set_governance(&mut self, governance: Governance) {
+        self.base.level = governance.level;
+        self.base.governance = Some(governance);
+        self.dirty = true;
+    }
+
+    /// Changes who waits.
+    pub(crate) fn set_lobby(&mut self, lobby: Arc<[Waiting]>) {
+        self.base.lobby = lobby;
+        self.dirty = true;
+    }
+
+    /// Changes the epoch, at `now`.
+    pub(crate) fn set_epoch(&mut self, epoch: Epoch, now: Instant) {
+        self.base.keys_since = Some(now);
         self.base.epoch = epoch;
         self.dirty = true;
     }
@@ -96,6 +118,9 @@ impl View {
     /// Forgets what belonged to a session.
     pub(crate) fn session_over(&mut self) {
         self.base.quality = Quality::default();
+        self.base.governance = None;
+        self.base.lobby = Arc::from([]);
+        self.base.keys_since = None;
         self.dirty = true;
     }
 

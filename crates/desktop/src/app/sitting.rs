@@ -87,6 +87,7 @@ impl Sitting {
             Phase::Connecting { .. }
             | Phase::TooEarly { .. }
             | Phase::Waiting
+            | Phase::AskTakeOver
             | Phase::Joined
             | Phase::Reconnecting { .. } => None,
         }
@@ -183,6 +184,8 @@ fn said(notice: &Notice, words: &Words) -> Option<String> {
             "toast-undecryptable",
             [("who", who.as_deref().unwrap_or("nobody").into()), ("frames", (*frames).into())],
         )),
+        Notice::OrderRefused(error) => Some(explain::order(error, words)),
+        Notice::Objected { .. } | Notice::Forged { .. } | Notice::Diverged { .. } => explain::foul(notice, words),
         Notice::EncoderFailed { reason, .. } => Some(words.tell("toast-encoder", [("reason", reason.as_str().into())])),
     }
 }

@@ -123,6 +123,12 @@ impl Participant {
                 let who = who.as_deref().unwrap_or("nobody");
                 println!("{}", words.tell("toast-undecryptable", [("who", who.into()), ("frames", (*frames).into())]));
             }
+            Notice::OrderRefused(error) => println!("{}", explain::order(error, words)),
+            Notice::Objected { .. } | Notice::Forged { .. } | Notice::Diverged { .. } => {
+                if let Some(sentence) = explain::foul(notice, words) {
+                    println!("{sentence}");
+                }
+            }
             Notice::EncoderFailed { reason, .. } => {
                 println!("{}", words.tell("toast-encoder", [("reason", reason.as_str().into())]));
             }
@@ -139,6 +145,7 @@ fn phase(phase: &Phase, relay: &str, words: &Words) -> String {
             [("when", crate::time::moment(*begins, conclave_client::wall_clock(), words).into())],
         ),
         Phase::Waiting => words.say("stage-waiting"),
+        Phase::AskTakeOver => words.say("stage-ask-take-over"),
         Phase::Joined => words.say("stage-joined"),
         Phase::Ended(reason) => explain::end(reason, words),
     }
@@ -188,6 +195,21 @@ pub(super) fn with_what_is_there(sources: &SourceArguments, stand_in: StandIn, w
     sources
 }
 
+/// Tries whether a report can be written, before the meeting that it is about. Leaves the file as it was.
+///
+/// # Errors
+/// Which file, and what the system says.
+pub(super) fn check_report(path: &Path) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        // A pipe or terminal: opening it may wait for a reader, closing it may be its end.
+        return Ok(());
+    }
+    let was_there = fs::symlink_metadata(path).is_ok();
+    let unwritable = || format!("{} cannot be written", path.display());
+    fs::OpenOptions::new().append(true).create(true).open(path).with_context(unwritable)?;
+    if was_there { Ok(()) } else { fs::remove_file(path).with_context(unwritable) }
+}
+
 /// Writes what was measured.
 pub(super) fn write_report(path: &Path, report: &Report) -> Result<()> {
     let json = serde_json::to_string_pretty(report)?;
@@ -207,4 +229,31 @@ pub(super) fn summary(report: &Report) -> String {
         report.process.wall_s,
         report.process.rss_peak_mb,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_refused_before_the_meeting() {
+        let folder = tempfile::tempdir().unwrap();
+        for place in [folder.path().to_owned(), folder.path().join("no/such/report.json"), "".into()] {
+            let error = check_report(&place).unwrap_err().to_string();
+            assert!(error.starts_with(&place.display().to_string()) && error.contains("cannot be written"), "{error}");
+        }
+    }
+
+    #[test]
+    fn trying_the_report_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, old) = (folder.path().join("new.json"), folder.path().join("old.json"));
+        fs::write(&old, "of the last meeting").unwrap();
+        check_report(&new).unwrap();
+        check_report(&old).unwrap();
+        assert!(!new.exists());
+        assert_eq!(fs::read_to_string(old).unwrap(), "of the last meeting");
+    }
 }

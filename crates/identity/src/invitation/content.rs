@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use conclave_model::{Level, MeetingId, Role, SeatRank};
+use conclave_model::{Fingerprint, Level, MeetingId, Role, SeatRank};
 use serde::{Deserialize, Serialize};
 
 use super::WindowError;
@@ -48,6 +48,25 @@ pub struct InvitationContent {
     pub releasable: Option<Vec<String>>,
     /// Everybody who may enter; complete.
     pub participants: Vec<Listed>,
+    /// How the listed come in.
+    pub admission: Admission,
+    /// Who leads the meeting while no chair is there, by certificate fingerprint, first to last.
+    pub succession: Vec<Fingerprint>,
+    /// Whose consent it takes to lower the level; `None` where nothing can lower it.
+    pub originator: Option<Fingerprint>,
+    /// Certificate revocation lists (RFC 5280 section 5) of the office, DER, as of the day of signing.
+    pub revocations: Vec<serde_bytes::ByteBuf>,
+}
+
+/// How the listed come into a meeting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Admission {
+    /// They wait in the lobby until the chair admits them.
+    #[default]
+    Lobby,
+    /// Whoever is listed and passes the checks is let in.
+    Open,
 }
 
 /// The relay of a meeting.

@@ -6,7 +6,7 @@ use conclave_model::{Clearance, Level, MeetingId, Role, SeatRank};
 use super::{Authority, IssueError, PersonSpec, RelayIdentity, Validity};
 use crate::{
     holder::Holder,
-    invitation::{Invitation, InvitationContent, Listed, RelayAddress},
+    invitation::{Admission, Invitation, InvitationContent, Listed, RelayAddress},
 };
 
 /// Names and languages of fictional delegates, in the protocol order of the states.
@@ -53,12 +53,14 @@ pub struct RehearsalSpec {
     pub host: String,
     /// The relay's port.
     pub port: u16,
+    /// Whether people wait in the lobby.
+    pub admission: Admission,
     /// Now, in seconds since 1970-01-01 UTC: the meeting is open from then for a day.
     pub wall: u64,
 }
 
 impl RehearsalSpec {
-    /// A rehearsal of a RESTRICTED meeting on this machine, relay at port 7443.
+    /// A rehearsal of a RESTRICTED meeting without a lobby on this machine, relay at port 7443.
     pub fn new(people: usize, wall: u64) -> Self {
         Self {
             people,
@@ -66,6 +68,7 @@ impl RehearsalSpec {
             level: Level::Restricted,
             host: "127.0.0.1".to_owned(),
             port: 7443,
+            admission: Admission::Open,
             wall,
         }
     }
@@ -112,6 +115,10 @@ impl Rehearsal {
             relay: RelayAddress { host: spec.host.clone(), port: spec.port, key_pin: relay.pin().0 },
             releasable: None,
             participants,
+            admission: spec.admission,
+            succession: Vec::new(),
+            originator: None,
+            revocations: Vec::new(),
         };
         let invitation = sign(&authority, &content, spec.wall)?;
         Ok(Self { authority, holders, relay, invitation, wall: spec.wall })

@@ -40,6 +40,21 @@ pub enum ToRelay {
     Wishes(Vec<Wish>),
     /// A decoder needs a key frame.
     NeedKeyFrame(TrackName),
+    /// A sign of life for all other members: signed by its sender over the state of the group, opaque here.
+    Pulse(Bytes),
+    /// The client does not follow the commit that ended `epoch`: it breaks the rules. Where more than half of those
+    /// who were to follow it object, the relay annuls it.
+    Object {
+        /// The epoch that the commit ended.
+        epoch: Epoch,
+    },
+    /// Ends another's connection. Heard only from the member that is first in the signed succession of the chair.
+    Dismiss {
+        /// Whose.
+        peer: PeerId,
+        /// Why.
+        why: Dismissal,
+    },
     /// Goodbye.
     Leave,
 }
@@ -81,6 +96,19 @@ pub enum FromRelay {
         /// An MLS message.
         message: Bytes,
     },
+    /// A sign of life of another member.
+    Pulse {
+        /// The connection it came from.
+        from: PeerId,
+        /// What it signed.
+        pulse: Bytes,
+    },
+    /// The commit that ended `epoch` does not count: most members object to it. The epoch is current again, and the
+    /// connection that made the commit is gone.
+    Annulled {
+        /// The epoch.
+        epoch: Epoch,
+    },
     /// Some receiver needs a key frame of the client's own track.
     KeyFrameWanted {
         /// Which track.
@@ -107,6 +135,18 @@ pub struct Hello {
     pub key_package: Bytes,
     /// The client's end of the media path.
     pub transport: Endpoint,
+    /// Whether an older connection with the same certificate is to end. Without it the relay answers
+    /// [`Refusal::AlreadyHere`] where there is one.
+    pub take_over: bool,
+}
+
+/// Why the chair ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Dismissal {
+    /// Not let in from the lobby; may ask again.
+    Denied,
+    /// Put out of the meeting; the certificate is not let in again as long as it lasts.
+    Ejected,
 }
 
 /// One end of a media path: ICE credentials (RFC 8445) and the DTLS certificate's SHA-256.
@@ -150,6 +190,9 @@ pub struct Joined {
     pub create: bool,
     /// Who is connected already.
     pub neighbours: Vec<Neighbour>,
+    /// Certificate revocation lists (RFC 5280 section 5) that the relay's office gave it, DER. Members check their
+    /// signatures themselves.
+    pub revocations: Vec<Bytes>,
 }
 
 /// Somebody with a key package.
@@ -219,6 +262,18 @@ pub enum Refusal {
     /// The same credential connected again; the newer connection stays.
     #[error("the same credential joined from elsewhere")]
     Replaced,
+    /// The credential has a connection already, and the client did not say that it takes over.
+    #[error("the same credential is in the meeting already, from elsewhere")]
+    AlreadyHere,
+    /// The certificate has been revoked.
+    #[error("the credential has been revoked")]
+    Revoked,
+    /// The chair did not let the client in.
+    #[error("the chair did not let you in")]
+    Denied,
+    /// The chair put the client out of the meeting.
+    #[error("the chair put you out of the meeting")]
+    Ejected,
     /// The client broke the protocol: a wrong order, garbage, too much.
     #[error("the app broke the protocol")]
     Misbehaved,
@@ -262,7 +317,12 @@ pub fn decode_to_relay(bytes: &[u8]) -> Result<ToRelay, SignalError> {
         ToRelay::Hello(hello) => hello.transport.candidates.len(),
         ToRelay::Commit(commit) => commit.added.len(),
         ToRelay::Wishes(wishes) => wishes.len(),
-        ToRelay::Broadcast(_) | ToRelay::NeedKeyFrame(_) | ToRelay::Leave => 0,
+        ToRelay::Broadcast(_)
+        | ToRelay::NeedKeyFrame(_)
+        | ToRelay::Pulse(_)
+        | ToRelay::Object { .. }
+        | ToRelay::Dismiss { .. }
+        | ToRelay::Leave => 0,
     };
     check_list(longest).map(|()| message)
 }
@@ -274,13 +334,17 @@ pub fn decode_to_relay(bytes: &[u8]) -> Result<ToRelay, SignalError> {
 pub fn decode_from_relay(bytes: &[u8]) -> Result<FromRelay, SignalError> {
     let message = decode(bytes)?;
     let longest = match &message {
-        FromRelay::Joined(joined) => joined.neighbours.len().max(joined.transport.candidates.len()),
+        FromRelay::Joined(joined) => {
+            joined.neighbours.len().max(joined.transport.candidates.len()).max(joined.revocations.len())
+        }
         FromRelay::Arrived(_)
         | FromRelay::Departed(_)
         | FromRelay::Committed { .. }
         | FromRelay::CommitRefused { .. }
         | FromRelay::Welcome { .. }
         | FromRelay::Broadcast { .. }
+        | FromRelay::Pulse { .. }
+        | FromRelay::Annulled { .. }
         | FromRelay::KeyFrameWanted { .. }
         | FromRelay::Refused(_) => 0,
     };
@@ -312,6 +376,7 @@ mod tests {
             leaf: LeafRef([9; 16]),
             key_package: Bytes::from_static(b"mls"),
             transport: Endpoint { ufrag: "u".into(), password: "p".into(), fingerprint: [3; 32], candidates: vec![] },
+            take_over: false,
         })
     }
 

@@ -43,6 +43,7 @@ impl Relay {
                 self.on_need_key_frame(from, name);
                 Ok(())
             }
+            ToRelay::Pulse(_) | ToRelay::Object { .. } | ToRelay::Dismiss { .. } => Ok(()),
             ToRelay::Leave => {
                 self.outputs.push_back(Output::Disconnect(from));
                 self.remove(from);
@@ -157,6 +158,11 @@ fn size(message: &ToRelay) -> usize {
         ToRelay::Commit(commit) => commit.commit.len() + commit.welcome.as_ref().map_or(0, Bytes::len),
         ToRelay::Broadcast(message) => message.len(),
         ToRelay::Wishes(wishes) => wishes.len() * size_of::<Wish>(),
-        ToRelay::Hello(_) | ToRelay::NeedKeyFrame(_) | ToRelay::Leave => 0,
+        ToRelay::Pulse(pulse) => pulse.len(),
+        ToRelay::Hello(_)
+        | ToRelay::NeedKeyFrame(_)
+        | ToRelay::Object { .. }
+        | ToRelay::Dismiss { .. }
+        | ToRelay::Leave => 0,
     }
 }

@@ -103,6 +103,7 @@ impl Room {
             leaf: LeafRef([self.leaves; 16]),
             key_package: vec![self.leaves; 20].into(),
             transport: path.local(),
+            take_over: true,
         };
         let until = self.now + Duration::from_secs(3600);
         (Admitted { fingerprint: [person; 32], hello, until }, path, address)

@@ -124,6 +124,7 @@ impl Client {
             leaf: LeafRef(leaf),
             key_package: Bytes::from_static(b"key package"),
             transport,
+            take_over: true,
         }
     }
 

@@ -139,7 +139,7 @@ fn joined(create: bool) -> Joined {
         fingerprint: [1; 32],
         candidates: vec![SocketAddr::from(([10, 0, 0, 200], 7443))],
     };
-    Joined { peer: PeerId(5), transport, create, neighbours: Vec::new() }
+    Joined { peer: PeerId(5), transport, create, neighbours: Vec::new(), revocations: Vec::new() }
 }
 
 fn events(session: &mut Session) -> Vec<Event> {

@@ -47,7 +47,7 @@ impl Listener {
                         if let ToRelay::Hello(hello) = message {
                             self.path.connect(&hello.transport, now).unwrap();
                             let transport = self.path.local();
-                            let joined = Joined { peer: PeerId(5), transport, create: true, neighbours: Vec::new() };
+                            let joined = Joined { peer: PeerId(5), transport, create: true, neighbours: Vec::new(), revocations: Vec::new() };
                             session.handle_input(Input::Signal(FromRelay::Joined(joined)), now).unwrap();
                         }
                     }

@@ -4,8 +4,17 @@ use conclave_client::{KeyState, LocalSource, Participant, Phase, Quality, Snapsh
 use conclave_model::{LeafIndex, Level, Role, SeatRank};
 use conclave_session::SourceState;
 
-use super::speakers::Speakers;
-use crate::{explain, time, widgets::Urgency, words::Words};
+use super::{
+    devices::{self, DeviceList, Standing},
+    speakers::Speakers,
+};
+use crate::{
+    explain,
+    screens::preview::data::{Kind, Picker},
+    time,
+    widgets::Urgency,
+    words::Words,
+};
 
 /// Everything on the meeting's screen.
 #[derive(Clone, Debug)]
@@ -22,6 +31,10 @@ pub struct MeetingData {
     pub microphone: ControlData,
     /// The own camera.
     pub camera: ControlData,
+    /// Microphones and loudspeakers to choose from.
+    pub sound_devices: [DeviceList; 2],
+    /// Cameras to choose from.
+    pub picture_devices: [DeviceList; 1],
     /// The loudspeaker that is really open, or why none is, in words.
     pub speaker: String,
     /// Whether there is no loudspeaker.
@@ -91,6 +104,8 @@ pub struct ControlData {
     pub on: bool,
     /// Whether it should be sent and cannot.
     pub trouble: bool,
+    /// The word on it.
+    pub label: String,
     /// What is open, or why nothing is, and what pressing does: for pointer and screen reader.
     pub spoken: String,
     /// How loud, from 0 to 1.
@@ -108,8 +123,15 @@ pub struct QualityData {
     pub detail: String,
 }
 
-/// Makes the screen of a snapshot. `wall` is in seconds since 1970-01-01 UTC.
-pub fn data(snapshot: &Snapshot, speakers: &Speakers, wall: u64, words: &Words) -> MeetingData {
+/// Makes the screen of a snapshot. `pickers` are what is plugged in: cameras, microphones, loudspeakers; `wall` is in
+/// seconds since 1970-01-01 UTC.
+pub fn data(
+    snapshot: &Snapshot,
+    speakers: &Speakers,
+    pickers: &[Picker; 3],
+    wall: u64,
+    words: &Words,
+) -> MeetingData {
     let mut people: Vec<&Participant> = snapshot.participants.iter().collect();
     people.sort_by_key(|participant| table_order(participant));
     let tiles: Vec<TileData> =
@@ -124,8 +146,13 @@ pub fn data(snapshot: &Snapshot, speakers: &Speakers, wall: u64, words: &Words) 
         title: snapshot.title.clone(),
         level: snapshot.level,
         stage: stage(snapshot, wall, words),
-        microphone: control(&snapshot.microphone, ["control-microphone-on", "control-microphone-off"], words),
-        camera: control(&snapshot.camera, ["control-camera-on", "control-camera-off"], words),
+        microphone: control(&snapshot.microphone, &MICROPHONE, words),
+        camera: control(&snapshot.camera, &CAMERA, words),
+        sound_devices: [
+            source_list(Kind::Microphone, &pickers[1], &snapshot.microphone, true, words),
+            speaker_list(&pickers[2], snapshot, words),
+        ],
+        picture_devices: [source_list(Kind::Camera, &pickers[0], &snapshot.camera, snapshot.camera.on, words)],
         speaker,
         speaker_trouble,
         quality: quality(&snapshot.quality, &snapshot.relay, words),
@@ -217,6 +244,7 @@ pub fn key_words(key: KeyState, words: &Words) -> String {
         KeyState::Verified => "key-verified",
         KeyState::Open => "key-open",
         KeyState::Failing => "key-failing",
+        KeyState::Forged => "key-forged",
     })
 }
 
@@ -241,6 +269,11 @@ fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
             detail: Some(words.say("stage-waiting-detail")),
             can_retry: false,
         },
+        Phase::AskTakeOver => Stage::Entering {
+            sentence: words.say("stage-ask-take-over"),
+            detail: Some(words.say("stage-ask-take-over-detail")),
+            can_retry: false,
+        },
         Phase::Joined => Stage::Seated,
         Phase::Reconnecting { attempt, retry_in, why } => {
             let why = explain::retry(why, words);
@@ -258,18 +291,55 @@ fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
     }
 }
 
-fn control(source: &LocalSource, [on, off]: [&str; 2], words: &Words) -> ControlData {
+/// The messages of a control: on, off, none, and each of them spoken.
+struct Messages {
+    labels: [&'static str; 3],
+    spoken: [&'static str; 3],
+}
+
+const MICROPHONE: Messages = Messages {
+    labels: ["microphone-on", "microphone-off", "microphone-none"],
+    spoken: ["control-microphone-on", "control-microphone-off", "control-microphone-none"],
+};
+
+const CAMERA: Messages = Messages {
+    labels: ["camera-on", "camera-off", "camera-none"],
+    spoken: ["control-camera-on", "control-camera-off", "control-camera-none"],
+};
+
+fn control(source: &LocalSource, messages: &Messages, words: &Words) -> ControlData {
     let device = match (&source.open_device, &source.problem) {
         (Some(device), _) => device.clone(),
         (None, Some(problem)) => explain::capture(problem, words),
         (None, None) => String::new(),
     };
+    let trouble = source.on && source.open_device.is_none() && source.problem.is_some();
+    let message = match (source.on, trouble) {
+        (_, true) => 2,
+        (true, false) => 0,
+        (false, false) => 1,
+    };
     ControlData {
         on: source.on,
-        trouble: source.on && source.open_device.is_none() && source.problem.is_some(),
-        spoken: words.tell(if source.on { on } else { off }, [("device", device.into())]),
+        trouble,
+        label: words.say(messages.labels[message]),
+        spoken: words.tell(messages.spoken[message], [("device", device.into())]),
         level: source.level,
     }
+}
+
+/// A microphone is open while muted as well: its level is shown.
+fn source_list(kind: Kind, picker: &Picker, source: &LocalSource, wanted: bool, words: &Words) -> DeviceList {
+    let problem = source.problem.as_ref().map(|problem| explain::capture(problem, words));
+    let standing = Standing { wanted, open: source.open_device.as_deref(), problem: problem.as_deref() };
+    devices::list(kind, picker, standing, words)
+}
+
+fn speaker_list(picker: &Picker, snapshot: &Snapshot, words: &Words) -> DeviceList {
+    let problem = snapshot.speaker.problem.as_ref().map(|problem| explain::capture(problem, words));
+    let standing =
+        Standing { wanted: true, open: snapshot.speaker.open_device.as_deref(), problem: problem.as_deref() };
+    devices::list(Kind::Speaker, picker, standing, words)
 }
 
 /// Bars by what people notice: delay above ITU-T G.114's 150 ms one way, loss above what concealment hides.

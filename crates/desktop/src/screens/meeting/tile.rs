@@ -195,6 +195,6 @@ fn key_colour(key: KeyState) -> Color32 {
     match key {
         KeyState::Verified => colour::TEXT_MUTED,
         KeyState::Open => colour::GOOD,
-        KeyState::Failing => colour::BAD,
+        KeyState::Failing | KeyState::Forged => colour::BAD,
     }
 }

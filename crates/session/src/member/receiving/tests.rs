@@ -47,7 +47,8 @@ impl Pair {
         let transport =
             Endpoint { ufrag: String::new(), password: String::new(), fingerprint: [0; 32], candidates: Vec::new() };
         let first = Neighbour { peer: PEERS[0], leaf: alice.members()[0].reference };
-        let joined = Joined { peer: PEERS[1], transport, create: false, neighbours: vec![first] };
+        let joined =
+            Joined { peer: PEERS[1], transport, create: false, neighbours: vec![first], revocations: Vec::new() };
         let mut neighbours = Neighbours::new(&joined);
         neighbours.set_members(bob.members());
         let mut path = Path::client(now);
