@@ -29,6 +29,8 @@ pub struct Config {
     pub video: VideoQuality,
     /// Whose pictures are wanted.
     pub watch: Watch,
+    /// Whether an older connection of the same credential ends without a question.
+    pub take_over: bool,
     /// Development only: sees everything that was decoded, for tests that compare it with its source. The product
     /// leaves it empty and records nothing.
     pub decode_to: Option<Arc<dyn DecodedSink>>,
@@ -50,6 +52,7 @@ impl Config {
             camera_on: true,
             video: VideoQuality::default(),
             watch: Watch::default(),
+            take_over: false,
             decode_to: None,
             impair: None,
         }

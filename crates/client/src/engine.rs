@@ -61,6 +61,8 @@ enum Outcome {
     Retry(RetryReason),
     /// The meeting has not begun.
     TooEarly,
+    /// The credential is in the meeting from elsewhere; the person decides.
+    AskTakeOver,
 }
 
 /// What outlives connections.
@@ -159,6 +161,7 @@ impl Engine {
     ) -> Result<Self, crate::media::MediaError> {
         let (to_engine, media) = mpsc::channel(FROM_MEDIA);
         let own = shared.frames.own_slot();
+        let take_over = config.take_over;
         let members = Members::new(shared, config.watch, to_engine.clone(), config.decode_to.clone());
         let local = Local::start(&config, own, &to_engine, members.sound())?;
         let fingerprint = config.holder.person().fingerprint;
@@ -174,7 +177,7 @@ impl Engine {
             backoff: Backoff::new(seed),
             retry_now: Arc::default(),
             was_member: false,
-            take_over: false,
+            take_over,
             untrustworthy: 0,
             tally: Tally {
                 start: now(),
@@ -196,6 +199,12 @@ impl Engine {
                 Outcome::Ended(reason) => break reason,
                 Outcome::TooEarly => {
                     if self.wait_for_begin().await.is_none() {
+                        break EndReason::Left;
+                    }
+                    continue;
+                }
+                Outcome::AskTakeOver => {
+                    if self.wait_for_take_over().await.is_none() {
                         break EndReason::Left;
                     }
                     continue;
@@ -280,6 +289,18 @@ impl Engine {
             }
         })
         .await
+    }
+
+    /// Waits for the person to say that the meeting goes on here; `None` when the person leaves.
+    async fn wait_for_take_over(&mut self) -> Option<()> {
+        self.view.phase(Phase::AskTakeOver);
+        self.publish();
+        while !self.take_over {
+            let said = Arc::clone(&self.retry_now);
+            self.serve(async move { tokio::time::timeout(Duration::from_secs(1), said.notified()).await.is_ok() })
+                .await?;
+        }
+        Some(())
     }
 
     fn show_attempt(&mut self, retry_in: Duration, why: Option<RetryReason>) {
@@ -396,6 +417,7 @@ impl Engine {
     fn on_refusal(&mut self, refusal: Refusal) -> Outcome {
         match refusal {
             Refusal::TooEarly => Outcome::TooEarly,
+            Refusal::AlreadyHere => Outcome::AskTakeOver,
             Refusal::Over => Outcome::Ended(EndReason::Over),
             Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved => Outcome::Retry(RetryReason::Refused(refusal)),
             Refusal::Version
@@ -403,7 +425,6 @@ impl Engine {
             | Refusal::NotInvited
             | Refusal::Level
             | Refusal::Replaced
-            | Refusal::AlreadyHere
             | Refusal::Revoked
             | Refusal::Denied
             | Refusal::Ejected => Outcome::Ended(EndReason::Refused(refusal)),

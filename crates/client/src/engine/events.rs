@@ -65,6 +65,8 @@ impl Meeting<'_> {
                 self.engine.view.quality().send_budget = Some(budget);
             }
             Event::PathUp => {
+                // From here on an older connection of this credential is this app's own.
+                self.engine.take_over = true;
                 self.path_due = None;
                 self.engine.view.quality().path_up = true;
                 // Whatever was encoded before had no way to go.
