@@ -83,6 +83,7 @@ window-over = The meeting was over at { $when }.
 member-not-listed = You are not on the list of participants. Ask the office that invited you.
 member-clearance = Your clearance does not reach the level of this meeting.
 member-clearance-expired = Your clearance ended on { $when }.
+member-revoked = Your credential was revoked on { $when }. Ask your registry for a new one.
 member-not-releasable = The meeting is not releasable to { $seat }.
 member-other = Your credential does not fit the invitation: { $reason }.
 start-failed = The meeting could not be started: { $reason }

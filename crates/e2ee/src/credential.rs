@@ -91,7 +91,14 @@ pub(crate) fn check(
     }
     let chain: Vec<_> = content.chain.into_iter().map(|der| CertificateDer::from(der.into_vec())).collect();
     let holder = chain.first().ok_or(NewcomerError::Credential)?;
-    let person = conclave_identity::check_member(&chain, &rules.invitation, &rules.root, wall)?;
+    let person = conclave_identity::check_member(
+        &chain,
+        &rules.invitation,
+        &rules.root,
+        &conclave_identity::Revocations::default(),
+        rules.invitation.content().level,
+        wall,
+    )?;
     conclave_identity::verify_signature(holder, &binding_message(rules.meeting(), signature_key), &content.binding)
         .map_err(|_| NewcomerError::Binding)?;
     Ok(person)

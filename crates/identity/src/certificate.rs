@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use conclave_model::Person;
+use conclave_model::{Level, Person};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, KeyUsage, aws_lc_rs as algorithms};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer, x509::X509Name};
 
 use crate::{
-    attributes::{ATTRIBUTES_OID_DER, Attributes, AttributesError, INVITATION_USAGE_OID_DER},
+    attributes::{ATTRIBUTES_OID_DER, Attributes, AttributesError, INVITATION_USAGE_OID_DER, RELAY_LEVEL_OID_DER},
     text::{self, TextError},
     utc::Utc,
 };
@@ -145,6 +145,9 @@ pub enum ProfileError {
     /// The certified attributes cannot be accepted.
     #[error(transparent)]
     Attributes(#[from] AttributesError),
+    /// The highest level of a relay is stated twice, or is none.
+    #[error("the level that the certificate allows the relay cannot be read")]
+    RelayLevel,
 }
 
 /// Why a signature does not hold.
@@ -162,7 +165,7 @@ pub enum SignatureError {
 /// 1970-01-01 UTC) and was issued for `purpose`.
 ///
 /// Signatures and times of every certificate are checked, the root's time included (RFC 5280 section 6). About one
-/// millisecond. Revocation is not known here.
+/// millisecond. Revocation is another question: [`crate::Revocations::check`].
 ///
 /// # Errors
 /// [`ChainError`]; sizes are checked before anything is parsed.
@@ -257,6 +260,24 @@ pub fn verify_signature(
     entity.verify_signature(algorithms::ECDSA_P384_SHA384, message, signature).map_err(|_| SignatureError::Wrong)
 }
 
+/// The highest level that a relay's certificate allows it to carry; UNCLASSIFIED where it states none. Proves nothing:
+/// see [`verify_chain`].
+///
+/// # Errors
+/// [`ProfileError::TooLarge`], [`ProfileError::Malformed`], [`ProfileError::RelayLevel`].
+pub fn read_relay_level(certificate: &CertificateDer<'_>) -> Result<Level, ProfileError> {
+    let parsed = parse(certificate)?;
+    let mut extensions = parsed.extensions().iter().filter(|extension| extension.oid.as_bytes() == RELAY_LEVEL_OID_DER);
+    match (extensions.next(), extensions.next()) {
+        (None, _) => Ok(Level::Unclassified),
+        (Some(extension), None) => match *extension.value {
+            [2, 1, code] => Level::from_code(code).ok_or(ProfileError::RelayLevel),
+            _ => Err(ProfileError::RelayLevel),
+        },
+        (Some(_), Some(_)) => Err(ProfileError::RelayLevel),
+    }
+}
+
 /// The SubjectPublicKeyInfo of a certificate in DER.
 pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, ProfileError> {
     Ok(parse(certificate)?.public_key().raw.to_vec())
@@ -292,8 +313,7 @@ pub fn is_self_issued(certificate: &CertificateDer<'_>) -> Result<bool, ProfileE
 /// # Errors
 /// [`ProfileError::TooLarge`] or [`ProfileError::Malformed`].
 pub fn subject(certificate: &CertificateDer<'_>) -> Result<String, ProfileError> {
-    let subject = parse(certificate)?.subject().to_string();
-    Ok(subject.chars().map(|character| if text::is_forbidden(character) { '?' } else { character }).collect())
+    Ok(shown(&parse(certificate)?.subject().to_string()))
 }
 
 /// What the certificate says it was issued for; empty for CAs. Proves nothing: see [`verify_chain`].
@@ -313,6 +333,97 @@ pub fn purposes(certificate: &CertificateDer<'_>) -> Result<Vec<Purpose>, Profil
         (invitations, Purpose::Invitations),
     ];
     Ok(stated.into_iter().filter_map(|(stated, purpose)| stated.then_some(purpose)).collect())
+}
+
+/// What revocation lists know a certificate by.
+pub(crate) struct SerialName {
+    /// The name of the authority, DER.
+    pub(crate) issuer: Vec<u8>,
+    /// The serial number, big-endian.
+    pub(crate) serial: Vec<u8>,
+}
+
+/// The authority and serial number of a certificate.
+pub(crate) fn serial_name(certificate: &CertificateDer<'_>) -> Result<SerialName, ProfileError> {
+    let parsed = parse(certificate)?;
+    Ok(SerialName { issuer: parsed.issuer().as_raw().to_vec(), serial: parsed.raw_serial().to_vec() })
+}
+
+/// An authority that may sign revocation lists.
+pub(crate) struct ListSigner<'a> {
+    certificate: &'a CertificateDer<'a>,
+    /// Its name, DER.
+    pub(crate) name: Vec<u8>,
+    /// SHA-256 over its public key.
+    pub(crate) key: [u8; 32],
+    /// How many authorities may follow below it.
+    below: u32,
+}
+
+impl ListSigner<'_> {
+    /// Whether it signed `message`, with any algorithm that authorities may use.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let Ok(entity) = EndEntityCert::try_from(self.certificate) else {
+            return false;
+        };
+        CHAIN_ALGORITHMS.iter().any(|algorithm| entity.verify_signature(*algorithm, message, signature).is_ok())
+    }
+}
+
+/// The root, and those of `candidates` that are CAs under it, within its path lengths, and may sign revocation lists.
+/// Times are not looked at: a list outlives the authority.
+pub(crate) fn list_signers<'a>(
+    candidates: &'a [CertificateDer<'_>],
+    root: &'a CertificateDer<'_>,
+) -> Vec<ListSigner<'a>> {
+    let mut signers: Vec<ListSigner<'a>> = list_signer(root, u32::MAX).into_iter().collect();
+    let mut rest: Vec<&'a CertificateDer<'_>> = candidates.iter().take(MAX_CHAIN).collect();
+    // In whatever order they come, each round finds at least one, or there is none left.
+    loop {
+        let before = signers.len();
+        rest.retain(|candidate| {
+            let Some(below) = parent_allows(candidate, &signers) else { return true };
+            signers.extend(list_signer(candidate, below));
+            false
+        });
+        if signers.len() == before {
+            return signers;
+        }
+    }
+}
+
+/// How many authorities may follow below `candidate`, as far as the one that signed it says; `None` where none did.
+fn parent_allows(candidate: &CertificateDer<'_>, signers: &[ListSigner<'_>]) -> Option<u32> {
+    let parsed = parse(candidate).ok()?;
+    let parent = signers.iter().find(|signer| {
+        signer.name == parsed.issuer().as_raw()
+            && signer.signed(parsed.tbs_certificate.as_ref(), &parsed.signature_value.data)
+    })?;
+    parent.below.checked_sub(1)
+}
+
+fn list_signer<'a>(certificate: &'a CertificateDer<'_>, below: u32) -> Option<ListSigner<'a>> {
+    let parsed = parse(certificate).ok()?;
+    let constraints = parsed.basic_constraints().ok()??.value;
+    let may_sign = parsed.key_usage().ok()?.is_none_or(|usage| usage.value.crl_sign());
+    (constraints.ca && may_sign).then(|| ListSigner {
+        certificate,
+        name: parsed.subject().as_raw().to_vec(),
+        key: Sha256::digest(parsed.public_key().raw).into(),
+        below: constraints.path_len_constraint.map_or(below, |limit| limit.min(below)),
+    })
+}
+
+/// A name in DER as one line, for people; what may not be shown to them is replaced by "?".
+pub(crate) fn name_line(name: &[u8]) -> String {
+    match X509Name::from_der(name) {
+        Ok((_, name)) => shown(&name.to_string()),
+        Err(_) => "?".to_owned(),
+    }
+}
+
+fn shown(line: &str) -> String {
+    line.chars().map(|character| if text::is_forbidden(character) { '?' } else { character }).collect()
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, ProfileError> {

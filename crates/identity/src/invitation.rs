@@ -14,10 +14,12 @@ mod cose;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use conclave_model::Fingerprint;
 use rustls_pki_types::CertificateDer;
 
 use crate::{
     certificate::{self, ChainError, Purpose},
+    revocation::{RevocationError, Revocations, Revoked},
     utc::Utc,
 };
 
@@ -42,6 +44,8 @@ pub struct Invitation(Arc<Verified>);
 struct Verified {
     content: InvitationContent,
     bytes: Bytes,
+    revocations: Revocations,
+    signer_chain: Vec<CertificateDer<'static>>,
 }
 
 /// An invitation that can be read, whose signature nobody has checked yet.
@@ -70,6 +74,12 @@ pub enum InvitationError {
     /// The signer's certificate does not hold for this root and time.
     #[error("the signer of the invitation cannot be trusted: {0}")]
     Signer(#[source] ChainError),
+    /// The signer's certificate was revoked.
+    #[error("the signer of the invitation cannot be trusted any more: {0}")]
+    Revoked(#[source] Revoked),
+    /// The revocation lists in the invitation cannot be accepted.
+    #[error("the invitation cannot be accepted: {0}")]
+    Revocations(#[source] RevocationError),
     /// The signature does not fit: the invitation was edited.
     #[error("the signature is wrong: the invitation was altered after it was signed")]
     Signature,
@@ -124,6 +134,45 @@ impl Invitation {
         self.0.content.check_window(wall)
     }
 
+    /// The revocation lists that came with it, verified.
+    pub fn revocations(&self) -> &Revocations {
+        &self.0.revocations
+    }
+
+    /// The signer's certificate, then those of issuing CAs.
+    pub fn signer_chain(&self) -> &[CertificateDer<'static>] {
+        &self.0.signer_chain
+    }
+
+    /// Checks that lists from elsewhere, as the relay's, do not revoke the signer. `root` is the one that the invitation
+    /// was verified with.
+    ///
+    /// # Errors
+    /// [`InvitationError::Revoked`].
+    pub fn check_signer(&self, revocations: &Revocations, root: &CertificateDer<'_>) -> Result<(), InvitationError> {
+        revocations.check(&self.0.signer_chain, root).map_err(InvitationError::Revoked)
+    }
+
+    /// Who leads the meeting, first to last: every listed chair in the order of the list, then those that the invitation
+    /// names for the time when none of them is there. Nobody is in it twice.
+    pub fn succession(&self) -> Vec<Fingerprint> {
+        self.0.content.leaders()
+    }
+
+    /// Whether this person may open the meeting: anybody who is invited where there is no lobby, else who is in the
+    /// succession.
+    pub fn may_open(&self, person: &Fingerprint) -> bool {
+        match self.0.content.admission {
+            Admission::Open => self.place_of(&person.0).is_some(),
+            Admission::Lobby => self.rank(person).is_some(),
+        }
+    }
+
+    /// The place of this person in the [`Self::succession`], from 0 on; `None` who never leads.
+    pub fn rank(&self, person: &Fingerprint) -> Option<u16> {
+        self.succession().iter().position(|leader| leader == person).and_then(|place| u16::try_from(place).ok())
+    }
+
     /// The entry of the certificate with this fingerprint (see [`crate::fingerprint`]); `None` where it is not invited.
     pub fn place_of(&self, fingerprint: &[u8; 32]) -> Option<&Listed> {
         self.0.content.participants.iter().find(|listed| listed.fingerprint == *fingerprint)
@@ -146,12 +195,17 @@ impl UnverifiedInvitation {
     /// Whether the meeting is open is another question: [`Invitation::check_window`].
     ///
     /// # Errors
-    /// [`InvitationError::Signer`], [`InvitationError::Signature`].
+    /// [`InvitationError::Signer`], [`InvitationError::Signature`], [`InvitationError::Revocations`],
+    /// [`InvitationError::Revoked`].
     pub fn verify(self, root: &CertificateDer<'_>, wall: u64) -> Result<Invitation, InvitationError> {
         certificate::verify_chain(self.signed.chain(), root, wall, Purpose::Invitations)
             .map_err(InvitationError::Signer)?;
         self.signed.verify()?;
-        Ok(Invitation(Arc::new(Verified { content: self.content, bytes: self.bytes })))
+        let signer_chain = self.signed.chain().to_vec();
+        let lists = self.content.revocations.iter().map(|list| list.as_slice());
+        let revocations = Revocations::verify(lists, &signer_chain, root).map_err(InvitationError::Revocations)?;
+        revocations.check(&signer_chain, root).map_err(InvitationError::Revoked)?;
+        Ok(Invitation(Arc::new(Verified { content: self.content, bytes: self.bytes, revocations, signer_chain })))
     }
 }
 

@@ -32,6 +32,7 @@
 //! -- arc 1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610 (from a random UUID)
 //! conclave-attributes OBJECT IDENTIFIER ::= { arc 1 }     -- certificate extension
 //! conclave-invitation OBJECT IDENTIFIER ::= { arc 2 }     -- extended key usage: may sign invitations
+//! conclave-relay-level OBJECT IDENTIFIER ::= { arc 3 }    -- certificate extension of relays
 //!
 //! Attributes ::= SEQUENCE {
 //!   version    INTEGER (1),
@@ -43,6 +44,9 @@
 //! Clearance ::= SEQUENCE {
 //!   level      INTEGER (1..4),                            -- RESTRICTED .. TOP SECRET
 //!   expires    GeneralizedTime }                          -- the first moment at which it no longer counts
+//!
+//! RelayLevel ::= INTEGER (0..4)                           -- the highest level that a relay may carry;
+//!                                                         -- absent: UNCLASSIFIED
 //! ```
 //!
 //! OpenSSL writes it with `1.2.840.….1 = ASN1:SEQUENCE:attributes` in an extension section.
@@ -56,13 +60,14 @@ pub mod holder;
 pub mod invitation;
 pub mod issue;
 pub mod member;
+pub mod revocation;
 pub mod text;
 pub mod tls;
 pub mod utc;
 
 pub use certificate::{
     ChainError, MAX_CERTIFICATE, MAX_CHAIN, ProfileError, Purpose, SignatureError, fingerprint, key_pin, read_person,
-    verify_chain, verify_signature,
+    read_relay_level, verify_chain, verify_signature,
 };
 pub use credential::CredentialError;
 pub use holder::{Holder, Sign, SignError};
@@ -70,5 +75,6 @@ pub use invitation::{
     Admission, Invitation, InvitationContent, InvitationError, Listed, RelayAddress, UnverifiedInvitation, WindowError,
 };
 pub use member::{MemberError, check_member};
+pub use revocation::{RevocationError, Revocations, Revoked};
 pub use tls::{RelayPin, RelayTrustError, TlsError};
 pub use utc::Utc;

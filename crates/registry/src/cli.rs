@@ -128,6 +128,10 @@ pub struct RelayOptions {
     /// Host name or IP address of the relay; may be given several times.
     #[arg(long = "host", required = true)]
     pub hosts: Vec<String>,
+    /// The highest level of meetings that the relay may carry: unclassified, restricted, confidential, secret or
+    /// top-secret.
+    #[arg(long = "max-level", value_name = "LEVEL", default_value = "restricted")]
+    pub max_level: Level,
     /// How long the certificate is valid.
     #[arg(long, default_value_t = 730, value_parser = clap::value_parser!(u32).range(1..=3_660))]
     pub days: u32,

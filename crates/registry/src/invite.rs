@@ -5,7 +5,7 @@ mod plan;
 use std::path::PathBuf;
 
 use conclave_identity::{
-    Invitation, InvitationContent, Listed, MemberError, Purpose, RelayAddress, check_member, fingerprint,
+    Invitation, InvitationContent, Listed, MemberError, Purpose, RelayAddress, Revocations, check_member, fingerprint,
     issue::{Authority, IssueError, random_meeting},
     key_pin, read_person, verify_chain,
 };
@@ -60,7 +60,9 @@ pub fn invite(options: &InviteOptions, wall: u64) -> Result<Invited, RegistryErr
 
     let mut warnings = Vec::new();
     for (chain, participant) in chains.iter().zip(&plan.participants) {
-        let check = |at| check_member(chain, &invitation, authority.root(), at);
+        let check = |at| {
+            check_member(chain, &invitation, authority.root(), &Revocations::default(), invitation.content().level, at)
+        };
         let name = || read_person(&chain[0]).map_or_else(|_| "somebody".to_owned(), |person| person.name);
         let refused = |error: MemberError| RegistryError::CannotEnter {
             name: name(),

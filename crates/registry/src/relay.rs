@@ -43,7 +43,7 @@ pub fn issue(options: &RelayOptions, wall: u64) -> Result<RelayCertificate, Regi
     }
     let authority = ca::open(&options.ca)?;
     let validity = Validity::days(wall, options.days);
-    let relay = authority.issue_relay_certificate(&options.hosts, validity)?;
+    let relay = authority.issue_relay_certificate(&options.hosts, options.max_level, validity)?;
     fs::create_dir_all(folder).map_err(|error| RegistryError::Write { path: folder.clone(), error })?;
     write_private(&key, &relay.key_pem())?;
     files::write_new(&certificate, relay.certificate_pem().as_bytes())?;

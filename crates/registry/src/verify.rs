@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Holder, Invitation, Purpose,
+    Holder, Invitation, Purpose, Revocations,
     certificate::{is_self_issued, purposes},
     check_member,
     credential::{self, parse_bundle},
@@ -98,7 +98,10 @@ fn invitation(
             chain.extend(issuers.iter().cloned());
         }
         let name = read_person(&chain[0]).map_or_else(|_| path.display().to_string(), |person| person.name);
-        checks.push(Check::of(format!("{name} may enter"), check_member(&chain, &invitation, root, at)));
+        checks.push(Check::of(
+            format!("{name} may enter"),
+            check_member(&chain, &invitation, root, &Revocations::default(), invitation.content().level, at),
+        ));
     }
     Ok(checks)
 }

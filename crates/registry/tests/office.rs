@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use conclave_identity::{Holder, Invitation, check_member};
+use conclave_identity::{Holder, Invitation, Revocations, check_member};
 use conclave_model::Role;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
@@ -109,7 +109,15 @@ fn an_office_makes_all_that_a_meeting_needs() {
     assert_eq!(Ok(invitation.content().relay.key_pin), conclave_identity::key_pin(&relay));
     for (file, role) in [("anna.pem", Role::Chair), ("elsa.pem", Role::Observer)] {
         let holder = Holder::open(&office.path(file), PASSWORD, now()).unwrap();
-        let person = check_member(holder.chain(), &invitation, &root, now()).unwrap();
+        let person = check_member(
+            holder.chain(),
+            &invitation,
+            &root,
+            &Revocations::default(),
+            invitation.content().level,
+            now(),
+        )
+        .unwrap();
         assert_eq!(person.role, role);
     }
     let checked =

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WindowError;
 use crate::{
+    revocation::{MAX_LIST, MAX_LISTS},
     text::{self, TextError},
     tls::RelayPin,
 };
@@ -152,6 +153,24 @@ pub enum ContentError {
     /// The caveat names no seat, too many, or none of a participant.
     #[error("the caveat lists {0} seats; from 1 to {MAX_RELEASABLE} are possible")]
     Releasable(usize),
+    /// Somebody in the succession of the chair is not a participant.
+    #[error("the succession names somebody who is no participant ({0})")]
+    SuccessorUnlisted(String),
+    /// Somebody is in the succession of the chair twice.
+    #[error("the succession names the same certificate twice ({0})")]
+    SuccessorTwice(String),
+    /// The originator is not a participant.
+    #[error("the originator is no participant ({0})")]
+    OriginatorUnlisted(String),
+    /// There is a lobby and nobody who could admit anybody.
+    #[error("there is a lobby, but no chair and no succession: nobody could let anybody in")]
+    NobodyAdmits,
+    /// There are too many revocation lists.
+    #[error("it brings {0} revocation lists; at most {MAX_LISTS} are possible")]
+    Revocations(usize),
+    /// A revocation list is too long.
+    #[error("it brings a revocation list of {0} bytes; at most {MAX_LIST} are possible")]
+    RevocationSize(usize),
 }
 
 /// The payload: the content and its version.
@@ -226,7 +245,41 @@ impl InvitationContent {
                 return Err(ContentError::Twice(hex::encode(&listed.fingerprint[..4])));
             }
         }
-        Ok(())
+        self.check_governance(&seen)
+    }
+
+    fn check_governance(&self, listed: &BTreeSet<[u8; 32]>) -> Result<(), ContentError> {
+        let mut seen = BTreeSet::new();
+        for successor in &self.succession {
+            if !listed.contains(&successor.0) {
+                return Err(ContentError::SuccessorUnlisted(successor.to_string()));
+            }
+            if !seen.insert(successor) {
+                return Err(ContentError::SuccessorTwice(successor.to_string()));
+            }
+        }
+        if let Some(originator) = self.originator.filter(|originator| !listed.contains(&originator.0)) {
+            return Err(ContentError::OriginatorUnlisted(originator.to_string()));
+        }
+        if self.admission == Admission::Lobby && self.leaders().is_empty() {
+            return Err(ContentError::NobodyAdmits);
+        }
+        if self.revocations.len() > MAX_LISTS {
+            return Err(ContentError::Revocations(self.revocations.len()));
+        }
+        match self.revocations.iter().find(|list| list.len() > MAX_LIST) {
+            Some(list) => Err(ContentError::RevocationSize(list.len())),
+            None => Ok(()),
+        }
+    }
+
+    /// Every listed chair in the order of the list, then the rest of the succession.
+    pub(super) fn leaders(&self) -> Vec<Fingerprint> {
+        let chairs = self.participants.iter().filter(|listed| listed.role == Role::Chair);
+        let mut leaders: Vec<_> = chairs.map(|listed| Fingerprint(listed.fingerprint)).collect();
+        let rest: Vec<_> = self.succession.iter().filter(|successor| !leaders.contains(successor)).copied().collect();
+        leaders.extend(rest);
+        leaders
     }
 
     /// Checks that the meeting is open at `wall` (seconds since 1970-01-01 UTC).

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use conclave_model::Level;
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{IssueError, PersonSpec, Validity};
 use crate::{
-    attributes::{ATTRIBUTES_OID, Attributes, INVITATION_USAGE_OID},
+    attributes::{ATTRIBUTES_OID, Attributes, INVITATION_USAGE_OID, RELAY_LEVEL_OID},
     certificate,
     credential::{self, CredentialError, MAX_FILE, ProtectError},
     holder::{Holder, Pkcs8},
@@ -160,11 +161,17 @@ impl Authority {
         Ok(IssuedCredential { holder, key })
     }
 
-    /// Issues a relay's certificate with a fresh key, for these host names and IP addresses.
+    /// Issues a relay's certificate with a fresh key, for these host names and IP addresses. It may carry meetings up to
+    /// `max_level`.
     ///
     /// # Errors
     /// [`IssueError::NoHost`], [`IssueError::Host`], [`IssueError::Validity`], [`IssueError::Certificate`].
-    pub fn issue_relay_certificate(&self, hosts: &[String], validity: Validity) -> Result<RelayIdentity, IssueError> {
+    pub fn issue_relay_certificate(
+        &self,
+        hosts: &[String],
+        max_level: Level,
+        validity: Validity,
+    ) -> Result<RelayIdentity, IssueError> {
         let first = hosts.first().ok_or(IssueError::NoHost)?;
         self.check_validity(validity)?;
         if let Some(bad) = hosts.iter().find(|host| !invitation::is_host(host)) {
@@ -175,6 +182,8 @@ impl Authority {
         let mut params = leaf_params(first, "Conclave relay", validity)?;
         params.subject_alt_names = names.subject_alt_names;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.custom_extensions =
+            vec![CustomExtension::from_oid_content(RELAY_LEVEL_OID, vec![2, 1, max_level.code()])];
         let key = new_key()?;
         let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
         let pin = certificate::key_pin(&certificate).map_err(|_| IssueError::Sign)?;

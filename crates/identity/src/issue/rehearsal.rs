@@ -1,7 +1,7 @@
 //! A throw-away meeting in memory, with everything real about it but the people.
 
 use aws_lc_rs::rand;
-use conclave_model::{Clearance, Level, MeetingId, Role, SeatRank};
+use conclave_model::{Clearance, Fingerprint, Level, MeetingId, Role, SeatRank};
 
 use super::{Authority, IssueError, PersonSpec, RelayIdentity, Validity};
 use crate::{
@@ -49,12 +49,16 @@ pub struct RehearsalSpec {
     pub title: String,
     /// Its level; everybody is cleared up to TOP SECRET.
     pub level: Level,
-    /// Where the relay is; its certificate is for this host.
+    /// Where the relay is; its certificate is for this host, and for meetings up to TOP SECRET.
     pub host: String,
     /// The relay's port.
     pub port: u16,
     /// Whether people wait in the lobby.
     pub admission: Admission,
+    /// Who follows the chair, by number; numbers of nobody are left out.
+    pub succession: Vec<usize>,
+    /// Whose consent it takes to lower the level, by number.
+    pub originator: Option<usize>,
     /// Now, in seconds since 1970-01-01 UTC: the meeting is open from then for a day.
     pub wall: u64,
 }
@@ -69,6 +73,8 @@ impl RehearsalSpec {
             host: "127.0.0.1".to_owned(),
             port: 7443,
             admission: Admission::Open,
+            succession: Vec::new(),
+            originator: None,
             wall,
         }
     }
@@ -96,7 +102,7 @@ impl Rehearsal {
     pub fn new(spec: &RehearsalSpec) -> Result<Self, IssueError> {
         let validity = Validity::days(spec.wall, 1);
         let authority = Authority::create("Rehearsal", validity)?;
-        let relay = authority.issue_relay_certificate(std::slice::from_ref(&spec.host), validity)?;
+        let relay = authority.issue_relay_certificate(std::slice::from_ref(&spec.host), Level::TopSecret, validity)?;
         let mut holders = Vec::with_capacity(spec.people);
         let mut participants = Vec::with_capacity(spec.people);
         for number in 0..spec.people {
@@ -105,6 +111,8 @@ impl Rehearsal {
             participants.push(Listed::of(&holder, language.into_iter().collect()));
             holders.push(holder);
         }
+        let fingerprint =
+            |number: usize| holders.get(number).map(|holder: &Holder| Fingerprint(holder.person().fingerprint));
         let content = InvitationContent {
             meeting: random_meeting().ok_or(IssueError::Sign)?,
             title: spec.title.clone(),
@@ -116,8 +124,8 @@ impl Rehearsal {
             releasable: None,
             participants,
             admission: spec.admission,
-            succession: Vec::new(),
-            originator: None,
+            succession: spec.succession.iter().filter_map(|number| fingerprint(*number)).collect(),
+            originator: spec.originator.and_then(fingerprint),
             revocations: Vec::new(),
         };
         let invitation = sign(&authority, &content, spec.wall)?;

@@ -15,8 +15,14 @@ fn rehearsal() -> Rehearsal {
     Rehearsal::new(&RehearsalSpec { level: Level::Secret, ..RehearsalSpec::new(3, WALL) }).unwrap()
 }
 
+/// Under the level of the invitation, without lists from elsewhere.
+fn admit_chain(rehearsal: &Rehearsal, chain: &[CertificateDer<'_>], wall: u64) -> Result<Person, MemberError> {
+    let (invitation, root) = (&rehearsal.invitation, rehearsal.authority.root());
+    check_member(chain, invitation, root, &Revocations::default(), invitation.content().level, wall)
+}
+
 fn check(rehearsal: &Rehearsal, holder: &Holder, wall: u64) -> Result<Person, MemberError> {
-    check_member(holder.chain(), &rehearsal.invitation, rehearsal.authority.root(), wall)
+    admit_chain(rehearsal, holder.chain(), wall)
 }
 
 #[test]
@@ -131,16 +137,14 @@ fn another_authority_of_the_same_name_admits_nobody() {
     assert_eq!(refused, Err(MemberError::Chain(ChainError::Signature)));
     let mut mixed = twin.holder().chain().to_vec();
     mixed[1] = rehearsal.authority.issuing().clone();
-    let refused = check_member(&mixed, &rehearsal.invitation, rehearsal.authority.root(), WALL);
+    let refused = admit_chain(&rehearsal, &mixed, WALL);
     assert_eq!(refused, Err(MemberError::Chain(ChainError::Signature)));
 }
 
 #[test]
 fn certificates_for_other_purposes_and_of_absurd_size_admit_nobody() {
     let rehearsal = rehearsal();
-    let admit = |chain: &[CertificateDer<'_>]| {
-        check_member(chain, &rehearsal.invitation, rehearsal.authority.root(), WALL).map(|_| ())
-    };
+    let admit = |chain: &[CertificateDer<'_>]| admit_chain(&rehearsal, chain, WALL).map(|_| ());
     let wrong = Err(MemberError::Chain(ChainError::Purpose(Purpose::Person)));
     assert_eq!(admit(rehearsal.relay.chain()), wrong, "a relay");
     assert_eq!(admit(std::slice::from_ref(rehearsal.authority.issuing())), wrong, "a CA");

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+use conclave_model::Level;
 use rustls::{ClientConnection, ServerConnection, time_provider::TimeProvider};
 
 use super::*;
@@ -73,7 +74,10 @@ fn client_and_relay_prove_themselves_with_the_hybrid_group() {
 #[test]
 fn a_relay_with_another_key_is_refused_by_name() {
     let rehearsal = rehearsal();
-    let other = rehearsal.authority.issue_relay_certificate(&["127.0.0.1".into()], Validity::days(WALL, 1)).unwrap();
+    let other = rehearsal
+        .authority
+        .issue_relay_certificate(&["127.0.0.1".into()], Level::Secret, Validity::days(WALL, 1))
+        .unwrap();
     let config = rehearsal.holders[0].tls_config(&rehearsal.relay.pin()).unwrap();
     let (client, _) = shake(config, other.server_config().unwrap(), WALL);
     assert_eq!(RelayTrustError::of(&client.unwrap_err()), Some(&RelayTrustError::Pin));
@@ -161,7 +165,10 @@ fn classical_key_agreement_is_not_negotiated() {
 #[test]
 fn a_relays_key_must_be_that_of_its_certificate() {
     let rehearsal = rehearsal();
-    let other = rehearsal.authority.issue_relay_certificate(&["127.0.0.1".into()], Validity::days(WALL, 1)).unwrap();
+    let other = rehearsal
+        .authority
+        .issue_relay_certificate(&["127.0.0.1".into()], Level::Secret, Validity::days(WALL, 1))
+        .unwrap();
     let roots = [rehearsal.authority.root().clone()];
     assert!(server_config(rehearsal.relay.chain().to_vec(), other.private_key(), &roots).is_err());
     assert!(server_config(rehearsal.relay.chain().to_vec(), rehearsal.relay.private_key(), &[]).is_err());
