@@ -36,8 +36,8 @@ pub struct PairReport {
     pub from: String,
     /// The receiver's certified name.
     pub to: String,
-    /// Camera frames that the sender encoded; 0 where the sender's own report is not merged in.
-    pub video_frames_sent: u64,
+    /// Camera frames that the sender encoded; `None`, null in JSON, where the sender's own report is not merged in.
+    pub video_frames_sent: Option<u64>,
     /// Camera frames that arrived whole and opened.
     pub video_frames_received: u64,
     /// Camera frames decoded.
@@ -161,7 +161,7 @@ impl Report {
         }
         for pair in &mut all.pairs {
             let sender = all.sent.iter().find(|sent| sent.from == pair.from);
-            pair.video_frames_sent = sender.map_or(pair.video_frames_sent, |sent| sent.video_frames);
+            pair.video_frames_sent = sender.map(|sent| sent.video_frames).or(pair.video_frames_sent);
         }
         all
     }
@@ -194,7 +194,9 @@ mod tests {
         let merged = Report::merge(&[of("Anna", "Bo"), of("Bo", "Anna")]);
         assert_eq!(merged.participants, ["Anna", "Bo"]);
         let sent: Vec<_> = merged.pairs.iter().map(|pair| (pair.from.as_str(), pair.video_frames_sent)).collect();
-        assert_eq!(sent, [("Bo", 2), ("Anna", 4)]);
+        assert_eq!(sent, [("Bo", Some(2)), ("Anna", Some(4))]);
+        let alone = serde_json::to_value(Report::merge(&[of("Anna", "Bo")])).unwrap();
+        assert!(alone["pairs"][0]["video_frames_sent"].is_null(), "{alone}");
     }
 
     #[test]

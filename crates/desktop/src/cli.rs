@@ -68,7 +68,13 @@ struct JoinArguments {
 #[derive(Debug, Args)]
 struct DemoArguments {
     /// How many sit at the table, you included.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u8).range(1..=27))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 6,
+        allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u8).range(1..=27)
+    )]
     people: u8,
     #[command(flatten)]
     sources: SourceArguments,
@@ -110,14 +116,23 @@ struct HeadlessArguments {
     #[arg(long)]
     headless: bool,
     /// Leave after so many seconds; without a window only.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_seconds)]
     seconds: Option<u64>,
-    /// Write what was measured to this file, as JSON.
+    /// Write what was measured to this file, as JSON; without a window only.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Send a picture of this height in pixels at most; without a window only.
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(90..=1080))]
+    #[arg(long, value_name = "PIXELS", allow_negative_numbers = true,
+        value_parser = clap::value_parser!(u16).range(90..=1080))]
     height: Option<u16>,
+}
+
+/// How long a client without a window may be told to stay, in seconds: a year.
+const LONGEST: u64 = 365 * 24 * 3600;
+
+fn parse_seconds(word: &str) -> Result<u64, String> {
+    let seconds = word.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds));
+    seconds.ok_or_else(|| format!("a whole number of seconds from 1 to {LONGEST} would be right"))
 }
 
 /// That the program is told to end.
@@ -258,7 +273,13 @@ mod tests {
     fn nonsense_is_refused_with_what_is_allowed() {
         let error = Arguments::try_parse_from(["conclave", "demo", "--camera", "telescope"]).unwrap_err().to_string();
         assert!(error.contains("telescope") && error.contains("file:CLIP.y4m"), "{error}");
-        assert!(Arguments::try_parse_from(["conclave", "demo", "--people", "99"]).is_err());
+        for wrong in ["--people=99", "--seconds=x", "--seconds=18446744073709551615", "--height=20"] {
+            assert!(Arguments::try_parse_from(["conclave", "demo", wrong]).is_err(), "{wrong}");
+        }
+        for (option, allowed) in [("--seconds", "from 1"), ("--people", "1..=27"), ("--height", "90..=1080")] {
+            let error = Arguments::try_parse_from(["conclave", "demo", option, "-1"]).unwrap_err().to_string();
+            assert!(error.contains("'-1'") && error.contains(allowed), "{error}");
+        }
     }
 
     #[test]

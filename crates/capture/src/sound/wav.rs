@@ -1,13 +1,16 @@
 //! WAV files, played in real time.
 
+mod source;
+
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use hound::{SampleFormat, WavReader, WavSpec};
+use source::Source;
 
 use super::{
     OpenedSound,
@@ -58,7 +61,7 @@ pub enum WavProblem {
 /// An open file.
 struct Clip {
     path: PathBuf,
-    reader: WavReader<BufReader<File>>,
+    reader: WavReader<Source>,
     spec: WavSpec,
     /// Samples per channel that were read since the beginning.
     position: u32,
@@ -77,7 +80,8 @@ impl Clip {
         if !(head.starts_with(b"RIFF") && head.ends_with(b"WAVE") && head.len() == 12) {
             return Err(wrong(WavProblem::NotWav));
         }
-        let reader = WavReader::open(path).map_err(|error| wrong(explain(error)))?;
+        let source = Source::open(path).map_err(unreadable)?;
+        let reader = WavReader::new(source).map_err(|error| wrong(explain(error)))?;
         let spec = reader.spec();
         if !RATES.contains(&spec.sample_rate) {
             return Err(wrong(WavProblem::Rate(spec.sample_rate)));

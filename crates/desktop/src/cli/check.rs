@@ -50,7 +50,9 @@ fn words(report: &CheckReport) -> String {
             text += &format!("  found: {} (device:{})\n", device.name, device.id);
         }
     }
-    for error in &report.list_errors {
+    // Where there is no device, listing and opening find the same.
+    let told = |error: &&String| groups.iter().any(|(_, _, tested)| tested.problem.as_ref() == Some(*error));
+    for error in report.list_errors.iter().filter(|error| !told(error)) {
         text += &format!("{error}\n");
     }
     text
@@ -68,7 +70,7 @@ mod tests {
             cameras: vec![],
             microphones: vec![DeviceFound { id: "usb".into(), name: "Headset".into() }],
             speakers: vec![],
-            list_errors: vec![],
+            list_errors: vec!["no camera was found".into(), "the sound service does not answer".into()],
             camera: broken,
             microphone: fine.clone(),
             speaker: fine,
@@ -76,6 +78,8 @@ mod tests {
         };
         let text = words(&report);
         assert!(text.contains("Camera: DOES NOT WORK\n  no camera was found"), "{text}");
+        assert_eq!(text.matches("no camera was found").count(), 1, "{text}");
+        assert!(text.ends_with("\nthe sound service does not answer\n"), "{text}");
         assert!(text.contains("found: Headset (device:usb)"), "{text}");
     }
 }

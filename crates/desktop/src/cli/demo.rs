@@ -31,6 +31,7 @@ pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<Quit>) ->
             Err(reason) => println!("{}", words.tell("cli-no-display", [("reason", reason.into())])),
         }
     }
+    arguments.headless.report.as_deref().map(headless::check_report).transpose()?;
     let spec = DemoSpec { people, for_window: false, wall: wall_clock() };
     let demo = Demo::start(spec, words.say("demo-title"))?;
     let config = Config::new(demo.holder.clone(), demo.invitation.clone());

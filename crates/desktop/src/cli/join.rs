@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, path::Path, sync::Arc};
 use anyhow::{Context as _, Result, bail};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns};
 use conclave_client::{Config, EndReason, wall_clock};
-use conclave_identity::{Holder, Invitation, WindowError, check_member, invitation::MAX_INVITATION};
+use conclave_identity::{Holder, Invitation, Revocations, WindowError, check_member, invitation::MAX_INVITATION};
 use zeroize::Zeroizing;
 
 use super::{JoinArguments, Quit, SourceArguments, headless, remembered, window};
@@ -37,6 +37,7 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> 
         let start = JoinStart { invitation: arguments.invitation, password: password.unwrap_or_default() };
         return window((settings, path), Start::Join(start), quit).map(|()| 0);
     }
+    arguments.headless.report.as_deref().map(headless::check_report).transpose()?;
     let credential = settings.credential.clone().context("name a credential with --credential")?;
     let password = match password {
         Some(password) => password,
@@ -138,16 +139,23 @@ fn ask_password(credential: &Path, words: &Words) -> Result<Password> {
     Ok(Password(Zeroizing::new(rpassword::prompt_password(prompt + " ")?)))
 }
 
+/// What is wrong with a file, which is named once.
+fn about(file: &Path, said: String) -> anyhow::Error {
+    let file = file.display().to_string();
+    if said.starts_with(&file) { anyhow::anyhow!("{said}") } else { anyhow::anyhow!("{file}: {said}") }
+}
+
 fn unlock(credential: &Path, password: &Password, invitation: &Path, words: &Words) -> Result<(Holder, Invitation)> {
     let wall = wall_clock();
     let bytes =
         read_bounded(invitation, MAX_INVITATION).with_context(|| format!("{} cannot be read", invitation.display()))?;
-    let said = |error| anyhow::anyhow!("{}: {}", invitation.display(), explain::invitation(&error, words));
+    let said = |error| about(invitation, explain::invitation(&error, words));
     let unverified = Invitation::parse(&bytes).map_err(said)?;
     let holder = Holder::open(credential, &password.0, wall)
-        .map_err(|error| anyhow::anyhow!("{}: {}", credential.display(), explain::credential(&error, words)))?;
+        .map_err(|error| about(credential, explain::credential(&error, words)))?;
     let invitation = unverified.verify(holder.root(), wall).map_err(said)?;
-    check_member(holder.chain(), &invitation, holder.root(), wall)
+    let level = invitation.content().level;
+    check_member(holder.chain(), &invitation, holder.root(), &Revocations::default(), level, wall)
         .map_err(|error| anyhow::anyhow!("{}", explain::member(&error, words)))?;
     if let Err(error @ WindowError::Over { .. }) = invitation.check_window(wall) {
         bail!("{}", explain::window(error, wall, words));
@@ -169,6 +177,22 @@ mod tests {
         let path = folder.path().join("password");
         fs::write(&path, "correct horse\nbattery").unwrap();
         assert_eq!(*read_password(&path).unwrap().0, "correct horse");
+    }
+
+    #[test]
+    fn an_error_names_its_file_once() {
+        let words = Words::english();
+        let folder = tempfile::tempdir().unwrap();
+        let broken = folder.path().join("broken.conclave");
+        fs::write(&broken, "no invitation").unwrap();
+        for invitation in [folder.path().join("none.conclave"), broken] {
+            let error = unlock(Path::new("a.pem"), &Password::with_room(), &invitation, &words).unwrap_err();
+            let error = format!("{error:#}");
+            assert_eq!(error.matches(&invitation.display().to_string()).count(), 1, "{error}");
+        }
+        let error = about(Path::new("a.pem"), words.tell("credential-unreadable", [("file", "a.pem".into())]));
+        assert_eq!(error.to_string().matches("a.pem").count(), 1, "{error}");
+        assert_eq!(about(Path::new("a.pem"), "It is damaged.".into()).to_string(), "a.pem: It is damaged.");
     }
 
     #[test]

@@ -101,6 +101,39 @@ fn each_fault_of_a_file_is_named() {
 }
 
 #[test]
+fn a_file_whose_writer_did_not_know_its_length_plays_to_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("piped.wav");
+    let (_other, good) = sine(spec(2, 48_000, 16, SampleFormat::Int));
+    let bytes = std::fs::read(good).expect("a file");
+    let data = bytes.windows(4).position(|word| word == b"data").expect("a chunk of sound") + 4;
+    for (riff, sound) in
+        [(u32::MAX, u32::MAX), (0x8000_0024, 0x8000_0000), (0x7FFF_F000, 0x7FFF_EFDC), (0, 0), (36, 0), (u32::MAX, 0)]
+    {
+        let mut piped = bytes.clone();
+        piped[4..8].copy_from_slice(&riff.to_le_bytes());
+        piped[data..data + 4].copy_from_slice(&sound.to_le_bytes());
+        // Ended in the middle of a sample.
+        piped.push(7);
+        std::fs::write(&path, &piped).expect("a file");
+        let mut clip = Clip::open(&path).expect("a clip");
+        assert_eq!(clip.reader.duration(), 48_000, "{riff:#x} {sound:#x}");
+        let mut frames = vec![[0.0; FRAME_SAMPLES]; 51];
+        frames.iter_mut().for_each(|frame| clip.next(frame).expect("a frame"));
+        assert_eq!(frames[0], frames[50], "{riff:#x} {sound:#x}");
+    }
+    // One that knows that it is empty is.
+    let mut empty = bytes[..data + 4].to_vec();
+    let length = empty.len() as u32 + 4;
+    empty[4..8].copy_from_slice(&length.to_le_bytes());
+    empty[data..].fill(0);
+    empty.extend(b"LIST");
+    empty.extend([0; 8]);
+    std::fs::write(&path, &empty).expect("a file");
+    assert_eq!(problem(&path), WavProblem::Empty);
+}
+
+#[test]
 fn a_damaged_header_is_an_error_and_no_panic() {
     let (folder, good) = sine(spec(2, 48_000, 16, SampleFormat::Int));
     let bytes = std::fs::read(good).expect("a file")[..400].to_vec();
