@@ -54,6 +54,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attributes;
+pub mod audit;
 pub mod certificate;
 pub mod credential;
 pub mod holder;
