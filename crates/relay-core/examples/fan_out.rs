@@ -99,7 +99,8 @@ impl World {
             transport: path.local(),
             take_over: true,
         };
-        let admitted = Admitted { fingerprint: id, hello, until: self.now + Duration::from_secs(36_000) };
+        let until = self.now + Duration::from_secs(36_000);
+        let admitted = Admitted { fingerprint: id, hello, until, rank: None, opens: true };
         let connection = self.relay.open(admitted, self.now).unwrap();
         self.by_address.insert(address, self.clients.len());
         self.clients.push(Client { connection, number: PeerId(0), path, due: self.now, packets: 0 });

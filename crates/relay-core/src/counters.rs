@@ -11,6 +11,18 @@ pub struct Counters {
     pub misbehaved: u64,
     /// Commits that came too late for their epoch.
     pub late_commits: u64,
+    /// Objections to commits that counted.
+    pub objections: u64,
+    /// Objections to commits that nobody can object to any more, or of somebody who has no say in them.
+    pub objections_ignored: u64,
+    /// Commits that were annulled.
+    pub annulled: u64,
+    /// Connections that an acting chair ended.
+    pub dismissed: u64,
+    /// Dismissals by somebody who has lost the chair, or of somebody who is not there or cannot be dismissed.
+    pub dismissals_ignored: u64,
+    /// Signs of life past the limit of their connection.
+    pub pulses_dropped: u64,
     /// Datagrams of no known connection.
     pub datagrams_unknown: u64,
     /// Datagrams that the connection's media path could not use.

@@ -12,13 +12,16 @@
 
 #![forbid(unsafe_code)]
 
+mod banned;
 mod bucket;
 mod counters;
 mod forward;
 mod meeting;
 mod peer;
+mod record;
 mod relay;
 mod stun;
 
 pub use counters::Counters;
+pub use record::{Happening, Record};
 pub use relay::{Admitted, ConnectionId, Output, Relay, RelayConfig};

@@ -1,13 +1,22 @@
-//! One meeting: who is connected, and which epoch is current.
+//! One meeting: who is connected, which epoch is current, and who objects to the commits that led to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
 
-use conclave_model::{Epoch, LeafRef, PeerId, wire::signal::Neighbour};
+use conclave_model::{Epoch, Fingerprint, LeafRef, PeerId, wire::signal::Neighbour};
 
 use crate::relay::ConnectionId;
 
-/// How many of those who left are remembered, for commits that were under way when they did.
+/// How many of those who left are remembered, for what was under way when they did.
 const REMEMBERED: usize = 64;
+
+/// How long a commit may be objected to. Members check one as soon as it comes; the rest is for slow lines.
+const CONTESTABLE: Duration = Duration::from_secs(10);
+
+/// How many commits may be objected to at once. Not only the last: whoever makes a bad one could hide it under another.
+const RECENT: usize = 1024;
 
 /// A meeting for as long as somebody is connected.
 #[derive(Debug, Default)]
@@ -16,7 +25,42 @@ pub(crate) struct Meeting {
     epoch: Epoch,
     peers: BTreeMap<PeerId, ConnectionId>,
     last_number: u16,
-    gone: VecDeque<Neighbour>,
+    gone: VecDeque<Former>,
+    recent: VecDeque<Recent>,
+}
+
+/// Somebody who is or was connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Former {
+    pub(crate) who: Neighbour,
+    pub(crate) fingerprint: Fingerprint,
+    /// The place in the succession of the chair.
+    pub(crate) rank: Option<u16>,
+    /// When the meeting's time window ends.
+    pub(crate) until: Instant,
+}
+
+/// A commit of the last seconds.
+#[derive(Debug)]
+struct Recent {
+    /// The epoch that it ended.
+    ended: Epoch,
+    committer: ConnectionId,
+    /// How many were to follow it.
+    followers: usize,
+    objectors: BTreeSet<ConnectionId>,
+    at: Instant,
+}
+
+/// What an objection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vote {
+    /// Nothing: no such commit, too late, said before, or by the one who made it.
+    Void,
+    /// It counts, and there are not enough.
+    Counted,
+    /// Most object. The epoch that the commit ended is current again.
+    Carried { committer: ConnectionId },
 }
 
 impl Meeting {
@@ -32,21 +76,70 @@ impl Meeting {
         Some(free)
     }
 
-    pub(crate) fn leave(&mut self, who: Neighbour) {
-        self.peers.remove(&who.peer);
+    pub(crate) fn leave(&mut self, former: Former) {
+        self.peers.remove(&former.who.peer);
         if self.gone.len() == REMEMBERED {
             self.gone.pop_front();
         }
-        self.gone.push_back(who);
+        self.gone.push_back(former);
     }
 
-    /// Ends the epoch if it is the current one; otherwise says which is.
-    pub(crate) fn advance(&mut self, ended: Epoch) -> Result<Epoch, Epoch> {
+    /// Somebody makes the group anew. Returns its first epoch.
+    pub(crate) fn begin(&mut self) -> Epoch {
+        self.epoch = Epoch::default();
+        self.recent.clear();
+        self.epoch
+    }
+
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Ends the epoch if it is the current one; otherwise says which is. `followers` members besides the committer are
+    /// to follow.
+    pub(crate) fn advance(
+        &mut self,
+        ended: Epoch,
+        committer: ConnectionId,
+        followers: usize,
+        now: Instant,
+    ) -> Result<Epoch, Epoch> {
         if ended != self.epoch {
             return Err(self.epoch);
         }
         self.epoch = self.epoch.next();
+        self.forget(now);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Recent { ended, committer, followers, objectors: BTreeSet::new(), at: now });
         Ok(self.epoch)
+    }
+
+    /// Notes that a member of the epoch `ended` does not follow the commit that ended it.
+    ///
+    /// More than half of those who were to follow must say so. Who left since then still counts among them: a meeting
+    /// that breaks up leaves nobody behind who alone could undo what all others followed.
+    pub(crate) fn object(&mut self, ended: Epoch, who: ConnectionId, now: Instant) -> Vote {
+        self.forget(now);
+        let Some(place) = self.recent.iter().position(|recent| recent.ended == ended) else { return Vote::Void };
+        let Recent { committer, followers, objectors, .. } = &mut self.recent[place];
+        let committer = *committer;
+        if committer == who || !objectors.insert(who) {
+            return Vote::Void;
+        }
+        if 2 * objectors.len() <= *followers {
+            return Vote::Counted;
+        }
+        self.recent.truncate(place);
+        self.epoch = ended;
+        Vote::Carried { committer }
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while self.recent.front().is_some_and(|recent| recent.at + CONTESTABLE <= now) {
+            self.recent.pop_front();
+        }
     }
 
     pub(crate) fn connection(&self, number: PeerId) -> Option<ConnectionId> {
@@ -66,9 +159,14 @@ impl Meeting {
         self.peers.is_empty()
     }
 
+    /// Somebody who left not long ago.
+    pub(crate) fn former(&self, peer: PeerId) -> Option<Former> {
+        self.gone.iter().rev().find(|gone| gone.who.peer == peer).copied()
+    }
+
     /// The leaf of somebody who left not long ago.
     pub(crate) fn leaf_of_gone(&self, peer: PeerId) -> Option<LeafRef> {
-        self.gone.iter().rev().find(|gone| gone.peer == peer).map(|gone| gone.leaf)
+        self.former(peer).map(|gone| gone.who.leaf)
     }
 }
 
@@ -82,7 +180,8 @@ mod tests {
     fn numbers_are_not_reused_while_others_are_free() {
         let mut meeting = Meeting::default();
         let first = meeting.enter(ConnectionId(1)).unwrap();
-        meeting.leave(Neighbour { peer: first, leaf: LeafRef([1; 16]) });
+        let who = Neighbour { peer: first, leaf: LeafRef([1; 16]) };
+        meeting.leave(Former { who, fingerprint: Fingerprint([1; 32]), rank: None, until: Instant::now() });
         assert_ne!(meeting.enter(ConnectionId(2)).unwrap(), first);
         assert_eq!(meeting.leaf_of_gone(first), Some(LeafRef([1; 16])));
     }
@@ -99,8 +198,61 @@ mod tests {
     #[test]
     fn only_the_current_epoch_can_be_ended() {
         let mut meeting = Meeting::default();
-        assert_eq!(meeting.advance(Epoch(1)), Err(Epoch(0)));
-        assert_eq!(meeting.advance(Epoch(0)), Ok(Epoch(1)));
-        assert_eq!(meeting.advance(Epoch(0)), Err(Epoch(1)));
+        let mut advance = |epoch| meeting.advance(Epoch(epoch), ConnectionId(1), 2, Instant::now());
+        assert_eq!(advance(1), Err(Epoch(0)));
+        assert_eq!(advance(0), Ok(Epoch(1)));
+        assert_eq!(advance(0), Err(Epoch(1)));
+    }
+
+    #[test]
+    fn it_takes_more_than_half() {
+        for (followers, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (9, 5)] {
+            let mut meeting = Meeting::default();
+            let now = Instant::now();
+            meeting.advance(Epoch(0), ConnectionId(0), followers, now).unwrap();
+            let votes: Vec<_> = (1..=needed).map(|who| meeting.object(Epoch(0), ConnectionId(who), now)).collect();
+            let (last, before) = votes.split_last().unwrap();
+            assert_eq!(*last, Vote::Carried { committer: ConnectionId(0) }, "{followers} followers");
+            assert!(before.iter().all(|vote| *vote == Vote::Counted), "{followers} followers: {before:?}");
+            assert_eq!(meeting.epoch(), Epoch(0));
+        }
+    }
+
+    #[test]
+    fn a_commit_cannot_be_hidden_under_others() {
+        let mut meeting = Meeting::default();
+        let now = Instant::now();
+        for epoch in 0..500 {
+            meeting.advance(Epoch(epoch), ConnectionId(epoch), 1, now).unwrap();
+        }
+        let vote = meeting.object(Epoch(7), ConnectionId(1000), now + Duration::from_secs(9));
+        assert_eq!((vote, meeting.epoch()), (Vote::Carried { committer: ConnectionId(7) }, Epoch(7)));
+        assert_eq!(meeting.object(Epoch(8), ConnectionId(1000), now), Vote::Void, "what was built on it is gone too");
+        assert!(meeting.recent.len() <= 7);
+    }
+
+    #[test]
+    fn late_double_and_own_objections_are_void() {
+        let mut meeting = Meeting::default();
+        let now = Instant::now();
+        meeting.advance(Epoch(0), ConnectionId(1), 3, now).unwrap();
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(1), now), Vote::Void);
+        assert_eq!(meeting.object(Epoch(5), ConnectionId(2), now), Vote::Void);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(2), now), Vote::Counted);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(2), now), Vote::Void);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(3), now + CONTESTABLE), Vote::Void);
+        assert_eq!(meeting.epoch(), Epoch(1));
+    }
+
+    #[test]
+    fn commits_that_nobody_objects_to_are_forgotten() {
+        let mut meeting = Meeting::default();
+        let now = Instant::now();
+        for epoch in 0..5000 {
+            meeting.advance(Epoch(epoch), ConnectionId(1), 1, now).unwrap();
+        }
+        assert_eq!(meeting.recent.len(), RECENT);
+        meeting.advance(Epoch(5000), ConnectionId(1), 1, now + CONTESTABLE).unwrap();
+        assert_eq!(meeting.recent.len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use conclave_model::{
-    MeetingId, TrackKind,
+    Epoch, Fingerprint, MeetingId, TrackKind,
     wire::signal::{Arrival, Neighbour, TrackName},
 };
 use conclave_transport::{Path, Slot};
@@ -16,6 +16,7 @@ use conclave_transport::{Path, Slot};
 use crate::{
     bucket::Bucket,
     forward::{Published, Slots},
+    meeting::Former,
 };
 
 /// How many addresses one connection may send media from: a change of network leaves the older one behind.
@@ -27,6 +28,9 @@ const MESSAGES: (u32, u32) = (50, 250);
 /// Bytes of messages a second, and at once: commit and welcome for 100 members are 0.7 MB.
 const MESSAGE_BYTES: (u32, u32) = (2 << 20, 32 << 20);
 
+/// Signs of life a second, and at once: one every 3 s, and one for each commit.
+const PULSES: (u32, u32) = (5, 100);
+
 /// Datagrams a second, and at once: ten times what 720p with retransmissions needs.
 const DATAGRAMS: (u32, u32) = (8_000, 8_000);
 
@@ -36,7 +40,10 @@ pub(crate) enum Standing {
     /// Nobody has committed its key package.
     Waiting { key_package: Bytes },
     /// It made the group, or was sent a welcome.
-    Member,
+    Member {
+        /// The first epoch that it is in.
+        since: Epoch,
+    },
 }
 
 /// One connection with its media path.
@@ -44,7 +51,7 @@ pub(crate) enum Standing {
 pub(crate) struct Peer {
     pub(crate) meeting: MeetingId,
     pub(crate) who: Neighbour,
-    pub(crate) fingerprint: [u8; 32],
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) standing: Standing,
     pub(crate) path: Path,
     pub(crate) ufrag: String,
@@ -54,6 +61,10 @@ pub(crate) struct Peer {
     pub(crate) is_touched: bool,
     /// The end of the meeting.
     pub(crate) until: Instant,
+    /// The place in the signed succession of the chair.
+    pub(crate) rank: Option<u16>,
+    /// Whether it may make the group.
+    pub(crate) opens: bool,
     /// When the path wants to be woken.
     pub(crate) path_due: Instant,
     /// What stands in the relay's timetable for this connection.
@@ -63,6 +74,7 @@ pub(crate) struct Peer {
     addresses: VecDeque<SocketAddr>,
     messages: Bucket,
     message_bytes: Bucket,
+    pulses: Bucket,
     datagrams: Bucket,
 }
 
@@ -70,16 +82,18 @@ pub(crate) struct Peer {
 pub(crate) struct Entry {
     pub(crate) meeting: MeetingId,
     pub(crate) who: Neighbour,
-    pub(crate) fingerprint: [u8; 32],
+    pub(crate) fingerprint: Fingerprint,
     pub(crate) standing: Standing,
     pub(crate) path: Path,
     pub(crate) ufrag: String,
     pub(crate) until: Instant,
+    pub(crate) rank: Option<u16>,
+    pub(crate) opens: bool,
 }
 
 impl Peer {
     pub(crate) fn new(entry: Entry, now: Instant) -> Self {
-        let Entry { meeting, who, fingerprint, standing, path, ufrag, until } = entry;
+        let Entry { meeting, who, fingerprint, standing, path, ufrag, until, rank, opens } = entry;
         Self {
             meeting,
             who,
@@ -90,6 +104,8 @@ impl Peer {
             is_up: false,
             is_touched: false,
             until,
+            rank,
+            opens,
             path_due: now,
             scheduled: now,
             slots: Slots::default(),
@@ -97,6 +113,7 @@ impl Peer {
             addresses: VecDeque::new(),
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
             message_bytes: Bucket::new(MESSAGE_BYTES.0, MESSAGE_BYTES.1, now),
+            pulses: Bucket::new(PULSES.0, PULSES.1, now),
             datagrams: Bucket::new(DATAGRAMS.0, DATAGRAMS.1, now),
         }
     }
@@ -104,6 +121,11 @@ impl Peer {
     /// Whether one more message of this size is within the limits.
     pub(crate) fn may_say(&mut self, bytes: usize, now: Instant) -> bool {
         self.messages.take(1, now) && self.message_bytes.take(bytes, now)
+    }
+
+    /// Whether one more sign of life is within the limit.
+    pub(crate) fn may_pulse(&mut self, now: Instant) -> bool {
+        self.pulses.take(1, now)
     }
 
     /// Whether one more datagram is within the limit.
@@ -129,16 +151,27 @@ impl Peer {
     }
 
     pub(crate) fn is_member(&self) -> bool {
+        self.since().is_some()
+    }
+
+    /// The first epoch that it is in; `None` where it waits.
+    pub(crate) fn since(&self) -> Option<Epoch> {
         match self.standing {
-            Standing::Member => true,
-            Standing::Waiting { .. } => false,
+            Standing::Member { since } => Some(since),
+            Standing::Waiting { .. } => None,
         }
+    }
+
+    /// What is remembered of it once it is gone.
+    pub(crate) fn former(&self) -> Former {
+        let Self { who, fingerprint, rank, until, .. } = *self;
+        Former { who, fingerprint, rank, until }
     }
 
     /// What others are told of it while it waits.
     pub(crate) fn arrival(&self) -> Option<Arrival> {
         match &self.standing {
-            Standing::Member => None,
+            Standing::Member { .. } => None,
             Standing::Waiting { key_package } => Some(Arrival { who: self.who, key_package: key_package.clone() }),
         }
     }

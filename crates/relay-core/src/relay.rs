@@ -1,6 +1,8 @@
 //! [`Relay`], the state machine.
 
 mod delivery;
+mod entry;
+mod governance;
 mod media;
 
 use std::{
@@ -9,27 +11,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use conclave_model::{
-    LeafRef, MeetingId,
-    wire::signal::{Arrival, Endpoint, FromRelay, Hello, Joined, MAX_LIST, Neighbour, Refusal, VERSION},
+    MeetingId,
+    wire::signal::{FromRelay, Hello, Refusal},
 };
 use conclave_transport::{Path, Transmit};
 use tracing::debug;
 
 use crate::{
+    banned::Banned,
     counters::Counters,
     meeting::Meeting,
-    peer::{Entry, Peer, Standing},
+    peer::Peer,
+    record::{Happening, Record},
 };
 
 /// How long to sleep where nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
-
-/// The longest key package, in bytes; one with a certificate chain and post-quantum keys has about 10 kB.
-const MAX_KEY_PACKAGE: usize = 128 << 10;
-
-/// The longest ICE user fragment and password, in characters (RFC 8445 section 5.3).
-const MAX_ICE_TEXT: usize = 256;
 
 /// What a relay is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ pub struct RelayConfig {
     pub addresses: Vec<SocketAddr>,
     /// The most connections in all meetings together.
     pub max_peers: usize,
-    /// The most connections in one meeting; never more than [`MAX_LIST`], for a newcomer is told of all at once.
+    /// The most connections in one meeting; never more than 256, for a newcomer is told of all at once.
     pub max_peers_per_meeting: usize,
 }
 
@@ -51,6 +50,10 @@ pub struct Admitted {
     pub hello: Hello,
     /// When the meeting's time window ends; the connection ends with it.
     pub until: Instant,
+    /// Its place in the signed succession of the chair, from 0; `None` where it is not in it.
+    pub rank: Option<u16>,
+    /// Whether it may make the group where no member is there. Who may not, waits for one who may.
+    pub opens: bool,
 }
 
 /// A connection, numbered over the life of a relay.
@@ -88,6 +91,11 @@ pub struct Relay {
     touched: Vec<ConnectionId>,
     outputs: VecDeque<Output>,
     counters: Counters,
+    /// Certificate revocation lists for those who come.
+    revocations: Vec<Bytes>,
+    banned: Banned,
+    /// What nobody has taken for the audit log yet; `None` where nobody wants it.
+    records: Option<VecDeque<Record>>,
 }
 
 impl Relay {
@@ -105,17 +113,35 @@ impl Relay {
             touched: Vec::new(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            revocations: Vec::new(),
+            banned: Banned::default(),
+            records: None,
         }
+    }
+
+    /// Gives certificate revocation lists (DER) to everybody who comes from now on. They check them themselves.
+    pub fn set_revocations(&mut self, revocations: Vec<Bytes>) {
+        self.revocations = revocations;
+    }
+
+    /// Begins to note who comes and goes, for [`Self::poll_record`]; the driver takes it out after each drain.
+    pub fn keep_records(&mut self) {
+        self.records.get_or_insert_default();
+    }
+
+    /// What happened since the last call, oldest first; `None` where there is nothing more.
+    pub fn poll_record(&mut self) -> Option<Record> {
+        self.records.as_mut()?.pop_front()
     }
 
     /// Takes in a connection that passed the driver's checks; the answer to it is among the outputs.
     ///
-    /// An older connection with the same certificate in the same meeting ends, for the person is here now. The first
-    /// in a meeting makes the group; the others are told of each later one.
+    /// An older connection with the same certificate in the same meeting ends where the newer takes over. The first who
+    /// may open the meeting makes the group, whoever waits for that; the others are told of each later one.
     ///
     /// # Errors
-    /// [`Refusal::Version`], [`Refusal::Over`], [`Refusal::Full`], or [`Refusal::Misbehaved`] for a `Hello` that no
-    /// client of ours sends. The driver tells the client.
+    /// [`Refusal::Version`], [`Refusal::Over`], [`Refusal::Ejected`], [`Refusal::AlreadyHere`], [`Refusal::Full`], or
+    /// [`Refusal::Misbehaved`] for a `Hello` that no client of ours sends. The driver tells the client.
     pub fn open(&mut self, admitted: Admitted, now: Instant) -> Result<ConnectionId, Refusal> {
         let path = Path::relay(&self.config.addresses, now);
         self.open_on(path, admitted, now)
@@ -147,7 +173,7 @@ impl Relay {
     /// A connection is gone.
     pub fn close(&mut self, connection: ConnectionId, now: Instant) {
         self.now = now;
-        self.remove(connection);
+        self.remove(connection, None);
     }
 
     /// Does what is due.
@@ -198,116 +224,9 @@ impl Relay {
         self.meetings.len()
     }
 
-    fn admit(&mut self, mut path: Path, admitted: Admitted) -> Result<ConnectionId, Refusal> {
-        let Admitted { fingerprint, hello, until } = admitted;
-        if hello.version != VERSION {
-            return Err(Refusal::Version);
-        }
-        if until <= self.now {
-            return Err(Refusal::Over);
-        }
-        self.check_hello(&hello)?;
-        let same = |peer: &Peer| peer.meeting == hello.meeting && peer.fingerprint == fingerprint;
-        let replaced = self.peers.iter().find(|(_, peer)| same(peer)).map(|(connection, _)| *connection);
-        self.check_leaf(&hello, replaced)?;
-        self.check_room(hello.meeting, replaced)?;
-        let remote = Endpoint { candidates: Vec::new(), ..hello.transport };
-        path.connect(&remote, self.now).map_err(|error| {
-            debug!(%error, "media path refused");
-            Refusal::Misbehaved
-        })?;
-        if let Some(old) = replaced {
-            self.refuse(old, Refusal::Replaced);
-        }
-        let standing = Standing::Waiting { key_package: hello.key_package };
-        self.enter(hello.meeting, hello.leaf, fingerprint, standing, path, until)
-    }
-
-    /// Refuses what no client of ours says.
-    fn check_hello(&self, hello: &Hello) -> Result<(), Refusal> {
-        let Endpoint { ufrag, password, .. } = &hello.transport;
-        let text = |text: &str| !text.is_empty() && text.len() <= MAX_ICE_TEXT;
-        let package = 1..=MAX_KEY_PACKAGE;
-        if text(ufrag) && text(password) && package.contains(&hello.key_package.len()) {
-            Ok(())
-        } else {
-            Err(Refusal::Misbehaved)
-        }
-    }
-
-    /// Refuses a leaf that somebody else has: leaving with it would take that person out of the group.
-    fn check_leaf(&self, hello: &Hello, replaced: Option<ConnectionId>) -> Result<(), Refusal> {
-        let taken = self.peers.iter().any(|(connection, peer)| {
-            peer.meeting == hello.meeting && peer.who.leaf == hello.leaf && Some(*connection) != replaced
-        });
-        if taken { Err(Refusal::Misbehaved) } else { Ok(()) }
-    }
-
-    fn check_room(&self, meeting: MeetingId, replaced: Option<ConnectionId>) -> Result<(), Refusal> {
-        let leaving = usize::from(replaced.is_some());
-        let here = self.meetings.get(&meeting).map_or(0, Meeting::len) - leaving;
-        if self.peers.len() - leaving >= self.config.max_peers
-            || here >= self.config.max_peers_per_meeting.min(MAX_LIST)
-        {
-            return Err(Refusal::Full);
-        }
-        Ok(())
-    }
-
-    fn enter(
-        &mut self,
-        id: MeetingId,
-        leaf: LeafRef,
-        fingerprint: [u8; 32],
-        standing: Standing,
-        mut path: Path,
-        until: Instant,
-    ) -> Result<ConnectionId, Refusal> {
-        let connection = ConnectionId(self.last_connection + 1);
-        let meeting = self.meetings.entry(id).or_default();
-        let create = meeting.is_empty();
-        let others: Vec<_> = meeting.connections().collect();
-        let number = meeting.enter(connection).ok_or(Refusal::Full)?;
-        self.last_connection += 1;
-        let who = Neighbour { peer: number, leaf };
-        let transport = path.local();
-        let ufrag = transport.ufrag.clone();
-        let standing = if create { Standing::Member } else { standing };
-        let peer = Peer::new(Entry { meeting: id, who, fingerprint, standing, path, ufrag, until }, self.now);
-        let arrival = peer.arrival();
-        self.ufrags.insert(peer.ufrag.clone(), connection);
-        self.peers.insert(connection, peer);
-        self.timetable.insert((self.now, connection));
-
-        let neighbours = others.iter().filter_map(|other| self.peers.get(other)).map(|peer| peer.who).collect();
-        self.say(
-            connection,
-            FromRelay::Joined(Joined { peer: number, transport, create, neighbours, revocations: Vec::new() }),
-        );
-        for waiting in self.waiting(id, connection) {
-            self.say(connection, FromRelay::Arrived(waiting));
-        }
-        if let Some(arrival) = arrival {
-            for other in others {
-                self.say(other, FromRelay::Arrived(arrival.clone()));
-            }
-        }
-        self.touch(connection);
-        debug!(meeting = %id, peer = number.0, create, "connection taken in");
-        Ok(connection)
-    }
-
-    /// Everybody in the meeting but `except` who waits for a commit.
-    fn waiting(&self, meeting: MeetingId, except: ConnectionId) -> Vec<Arrival> {
-        let meeting = self.meetings.get(&meeting);
-        let everybody = meeting.into_iter().flat_map(Meeting::connections).filter(|other| *other != except);
-        everybody.filter_map(|other| self.peers.get(&other).and_then(Peer::arrival)).collect()
-    }
-
-    /// Everybody in the meeting but `except`.
-    fn others(&self, meeting: MeetingId, except: ConnectionId) -> Vec<ConnectionId> {
-        let meeting = self.meetings.get(&meeting);
-        meeting.into_iter().flat_map(Meeting::connections).filter(|other| *other != except).collect()
+    /// Everybody in the meeting.
+    fn connections(&self, meeting: MeetingId) -> Vec<ConnectionId> {
+        self.meetings.get(&meeting).into_iter().flat_map(Meeting::connections).collect()
     }
 
     fn say(&mut self, to: ConnectionId, message: FromRelay) {
@@ -324,43 +243,54 @@ impl Relay {
         }
         self.say(connection, FromRelay::Refused(why));
         self.outputs.push_back(Output::Disconnect(connection));
-        self.remove(connection);
+        self.remove(connection, Some(why));
+    }
+
+    /// Notes something for the audit log.
+    fn note(&mut self, meeting: MeetingId, what: Happening) {
+        if let Some(records) = &mut self.records {
+            records.push_back(Record { meeting, what });
+        }
     }
 
     /// Takes a connection out and tells the others.
     ///
-    /// Where no member is left, those who wait have nobody to add them: their connections end without a word, they
-    /// come again, and the first of them makes a new group.
-    fn remove(&mut self, connection: ConnectionId) {
-        let Some(peer) = self.take(connection) else { return };
+    /// Where no member is left, those who wait go on waiting for one who may open the meeting. Who of them may do that
+    /// themselves comes again, for only a newcomer is told to make the group: their connections end without a word.
+    fn remove(&mut self, connection: ConnectionId, why: Option<Refusal>) {
+        let Some(peer) = self.take(connection, why) else { return };
         debug!(meeting = %peer.meeting, peer = peer.who.peer.0, "connection gone");
-        let others = self.others(peer.meeting, connection);
-        let is_member = |other: &ConnectionId| self.peers.get(other).is_some_and(Peer::is_member);
-        if others.iter().any(is_member) {
-            for other in &others {
-                self.say(*other, FromRelay::Departed(peer.who));
-            }
-            self.refresh_meeting(peer.meeting);
-        } else {
-            for other in others {
-                self.outputs.push_back(Output::Disconnect(other));
-                self.take(other);
+        let mut gone = vec![peer.who];
+        if self.members(peer.meeting).is_empty() {
+            for other in self.connections(peer.meeting) {
+                if self.peers.get(&other).is_some_and(|other| other.opens) {
+                    self.outputs.push_back(Output::Disconnect(other));
+                    gone.extend(self.take(other, None).map(|other| other.who));
+                }
             }
         }
+        for other in self.connections(peer.meeting) {
+            for who in &gone {
+                self.say(other, FromRelay::Departed(*who));
+            }
+        }
+        self.refresh_meeting(peer.meeting);
     }
 
     /// Forgets a connection.
-    fn take(&mut self, connection: ConnectionId) -> Option<Peer> {
+    fn take(&mut self, connection: ConnectionId, why: Option<Refusal>) -> Option<Peer> {
         let mut peer = self.peers.remove(&connection)?;
         self.timetable.remove(&(peer.scheduled, connection));
         self.ufrags.remove(&peer.ufrag);
         for address in peer.addresses() {
             self.addresses.remove(&address);
         }
+        self.note(peer.meeting, Happening::Left { who: peer.fingerprint, why });
         if let Some(meeting) = self.meetings.get_mut(&peer.meeting) {
-            meeting.leave(peer.who);
+            meeting.leave(peer.former());
             if meeting.is_empty() {
                 self.meetings.remove(&peer.meeting);
+                self.note(peer.meeting, Happening::Ended);
             }
         }
         self.finish_path(&mut peer.path);

@@ -170,7 +170,7 @@ async fn enter(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let now = clock::now();
-    let admitted = Box::new(Admitted { fingerprint, hello, until: now + open_for });
+    let admitted = Box::new(Admitted { fingerprint, hello, until: now + open_for, rank: None, opens: true });
     // Made here, for it takes longer than a packet may wait.
     let path = Box::new(Path::relay(&shared.media, now));
     let (outbox, waiting) = outbox();

@@ -3,23 +3,30 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use conclave_model::wire::signal::{Commit, FromRelay, Neighbour, Refusal, ToRelay, TrackName, Wish};
+use conclave_model::{
+    Epoch, MeetingId,
+    wire::signal::{Commit, FromRelay, Neighbour, Refusal, ToRelay, TrackName, Wish},
+};
 
 use super::{ConnectionId, Output, Relay};
-use crate::peer::{Peer, Standing};
+use crate::{
+    peer::{Peer, Standing},
+    record::Happening,
+};
 
 /// The longest message of one member to the others: it is multiplied by the number of members.
 const MAX_BROADCAST: usize = 64 << 10;
 
 /// The client broke the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Misbehaved;
+pub(super) struct Misbehaved;
 
 impl Relay {
     /// Takes in a message. One from a connection that is gone already is ignored.
     ///
-    /// What breaks the protocol ends the connection with [`Refusal::Misbehaved`]: a second `Hello`, a commit or
-    /// broadcast before the welcome, empty or oversized messages, too many of them.
+    /// What breaks the protocol ends the connection with [`Refusal::Misbehaved`]: a second `Hello`; a commit, broadcast,
+    /// sign of life or objection before the welcome; a dismissal by somebody whom no invitation puts into the succession
+    /// of the chair; empty or oversized messages, too many of them.
     pub fn handle_signal(&mut self, connection: ConnectionId, message: ToRelay, now: Instant) {
         self.now = now;
         let Some(peer) = self.peers.get_mut(&connection) else { return };
@@ -43,10 +50,12 @@ impl Relay {
                 self.on_need_key_frame(from, name);
                 Ok(())
             }
-            ToRelay::Pulse(_) | ToRelay::Object { .. } | ToRelay::Dismiss { .. } => Ok(()),
+            ToRelay::Pulse(pulse) => self.on_pulse(from, &pulse),
+            ToRelay::Object { epoch } => self.on_object(from, epoch),
+            ToRelay::Dismiss { peer, why } => self.on_dismiss(from, peer, why),
             ToRelay::Leave => {
                 self.outputs.push_back(Output::Disconnect(from));
-                self.remove(from);
+                self.remove(from, None);
                 Ok(())
             }
         }
@@ -59,8 +68,9 @@ impl Relay {
         if commit.is_empty() || (welcome.is_none() && !added.is_empty()) {
             return Err(Misbehaved);
         }
+        let followers = self.members(id).len().saturating_sub(1);
         let meeting = self.meetings.get_mut(&id).ok_or(Misbehaved)?;
-        let entered = match meeting.advance(ended) {
+        let entered = match meeting.advance(ended, from, followers, self.now) {
             Ok(entered) => entered,
             Err(epoch) => {
                 self.counters.late_commits += 1;
@@ -91,12 +101,14 @@ impl Relay {
         Ok(())
     }
 
-    fn welcome(&mut self, newcomer: ConnectionId, epoch: conclave_model::Epoch, welcome: Option<&Bytes>) {
+    fn welcome(&mut self, newcomer: ConnectionId, epoch: Epoch, welcome: Option<&Bytes>) {
         let (Some(peer), Some(welcome)) = (self.peers.get_mut(&newcomer), welcome) else { return };
         if peer.is_member() {
             return;
         }
-        peer.standing = Standing::Member;
+        peer.standing = Standing::Member { since: epoch };
+        let (id, who) = (peer.meeting, peer.fingerprint);
+        self.note(id, Happening::Member(who));
         self.say(newcomer, FromRelay::Welcome { epoch, welcome: welcome.clone() });
     }
 
@@ -146,7 +158,7 @@ impl Relay {
     }
 
     /// The members among those connected.
-    fn members(&self, meeting: conclave_model::MeetingId) -> Vec<ConnectionId> {
+    pub(super) fn members(&self, meeting: MeetingId) -> Vec<ConnectionId> {
         let everybody = self.meetings.get(&meeting).into_iter().flat_map(|meeting| meeting.connections());
         everybody.filter(|connection| self.peers.get(connection).is_some_and(Peer::is_member)).collect()
     }

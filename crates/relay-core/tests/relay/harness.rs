@@ -18,7 +18,7 @@ use conclave_relay_core::{Admitted, ConnectionId, Output, Relay, RelayConfig};
 use conclave_transport::{Event, Output as PathOutput, Path, Slot, Transmit};
 
 const STEP: Duration = Duration::from_millis(5);
-const MEETING: MeetingId = MeetingId([1; 16]);
+pub(crate) const MEETING: MeetingId = MeetingId([1; 16]);
 
 pub(crate) fn relay_address() -> SocketAddr {
     "192.0.2.1:7443".parse().unwrap()
@@ -106,7 +106,7 @@ impl Room {
             take_over: true,
         };
         let until = self.now + Duration::from_secs(3600);
-        (Admitted { fingerprint: [person; 32], hello, until }, path, address)
+        (Admitted { fingerprint: [person; 32], hello, until, rank: None, opens: true }, path, address)
     }
 
     /// Somebody connects; returns the number of the client.

@@ -4,5 +4,7 @@
 
 mod delivery;
 mod harness;
+mod lobby;
 mod media;
 mod misuse;
+mod objections;

@@ -276,7 +276,9 @@ impl World {
         if let ToRelay::Hello(hello) = message {
             let fingerprint = self.rehearsal.holders[number].person().fingerprint;
             let until = self.now + Duration::from_secs(86_400);
-            let opened = self.relay.open(Admitted { fingerprint, hello, until }, self.now).unwrap();
+            let rank = (number == 0).then_some(0);
+            let admitted = Admitted { fingerprint, hello, until, rank, opens: true };
+            let opened = self.relay.open(admitted, self.now).unwrap();
             self.seats[number].connection = Some(opened);
         } else if let Some(connection) = self.seats[number].connection {
             self.relay.handle_signal(connection, message, self.now);

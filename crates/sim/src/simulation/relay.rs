@@ -34,7 +34,9 @@ impl Simulation {
         let leaf = hello.leaf;
         let fingerprint = person.holder.person().fingerprint;
         let until = self.base + Duration::from_secs(24 * 3600);
-        match self.relay.open(Admitted { fingerprint, hello, until }, self.now) {
+        // The first is the chair, and the meeting is open to all who are listed.
+        let rank = (who == 0).then_some(0);
+        match self.relay.open(Admitted { fingerprint, hello, until, rank, opens: true }, self.now) {
             Ok(connection) => {
                 self.connections.insert(connection, who);
                 if let Some(presence) = &mut person.presence {
