@@ -68,8 +68,8 @@ device-test = Test source
 device-none = None
 
 # Read out for a device in a menu.
-device-spoken = { $name }.
-device-spoken-open = { $name }, open.
+device-spoken = { $kind }: { $name }.
+device-spoken-open = { $kind }: { $name }, open.
 device-opening = Opening…
 device-closed = Closed
 

@@ -1,6 +1,6 @@
 //! Shows one screen with made-up content, for pictures of it: `gallery SCREEN [WIDTH HEIGHT SCALE]`.
 //!
-//! SCREEN is one of home, home-empty, home-drop, unlock, preview, settings, connecting, waiting, meeting-N (N people),
+//! SCREEN is one of home, home-empty, home-drop, home-problem, unlock, unchecked, path, preview, settings, connecting, waiting, meeting-N (N people),
 //! roster-N, lost, key, ended, removed.
 
 use std::sync::Arc;
@@ -14,6 +14,10 @@ use conclave_desktop::{
             self,
             data::{CredentialCard, HomeData, RecentRow},
         },
+        path::{
+            self,
+            data::{PathData, Purpose},
+        },
         preview::{
             self,
             data::{Picker, PreviewData, SourceView},
@@ -21,7 +25,7 @@ use conclave_desktop::{
         settings::{self, data::SettingsData},
         unlock::{
             self,
-            data::{Password, UnlockData},
+            data::{MeetingFacts, Password, UnlockData},
         },
     },
     sketch::{self, SketchEngine, WALL},
@@ -38,6 +42,7 @@ struct Gallery {
     screenery: Screenery,
     app: Option<App>,
     password: Password,
+    text: String,
     own: Option<Shown>,
 }
 
@@ -64,11 +69,24 @@ impl eframe::App for Gallery {
             "unlock" => {
                 let data = UnlockData {
                     file: Some("emma-peeters.pem".into()),
-                    meeting: Some(("Foreign Affairs Council: preparation".into(), Level::Restricted)),
+                    meeting: Some(MeetingFacts {
+                        title: "Foreign Affairs Council: preparation".into(),
+                        when: "Today, 14:00–16:00".into(),
+                        level: Level::Restricted,
+                    }),
                     problem: Some(self.words.say("credential-wrong-password")),
-                    busy: false,
+                    ..UnlockData::default()
                 };
                 unlock::ui::show(ui, &data, &mut self.password, &self.words);
+            }
+            "unchecked" => {
+                let data = UnlockData { invitation: "council.conclave".into(), ..UnlockData::default() };
+                unlock::ui::show(ui, &data, &mut self.password, &self.words);
+            }
+            "path" => {
+                drop(home::ui::show(ui, &home(true), &self.words));
+                let data = PathData { purpose: Purpose::Invitation };
+                path::ui::show(ui.ctx(), data, &mut self.text, &self.words);
             }
             "settings" => drop(settings::ui::show(ui, &settings(), &self.words)),
             "preview" => drop(preview::ui::show(ui, &preview(self.own.clone()), &self.screenery, &self.words)),
@@ -171,7 +189,7 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
     if !["meeting", "roster", "connecting", "waiting", "lost", "key", "secret", "muted"].contains(&kind) {
         return None;
     }
-    let mut app = App::new(ctx, Options { wall: || WALL, ..Options::default() });
+    let mut app = App::new(ctx, Options { wall: || WALL, devices: sketch::devices, ..Options::default() });
     app.sit(Box::new(engine));
     if kind == "roster" {
         app.open_roster();
@@ -206,6 +224,7 @@ fn main() -> eframe::Result {
                 words: Words::english(),
                 screenery: Screenery::default(),
                 password: Password::with_room(),
+                text: String::new(),
                 own,
             }))
         }),

@@ -3,8 +3,10 @@
 //! [`App::advance`] takes what engine and jobs have to say and moves from screen to screen; [`App::show`] only paints
 //! and collects wishes. Neither ever waits: files, passwords, dialogs and devices are [jobs](crate::jobs).
 
+pub mod dialog;
 mod entry;
 mod home;
+pub mod papers;
 mod sitting;
 
 use std::{
@@ -17,7 +19,7 @@ use std::{
 
 use conclave_capture::Devices;
 use conclave_client::wall_clock;
-use conclave_identity::{Holder, UnverifiedInvitation};
+use conclave_identity::Holder;
 
 use crate::{
     demo::{Demo, PEOPLE},
@@ -26,18 +28,21 @@ use crate::{
     screens::{
         ended::{self, data::EndedAction, data::EndedData},
         home::data::HomeData,
+        path::data::Purpose,
         settings as settings_screen,
         unlock::{
             self,
-            data::{Password, UnlockAction, UnlockData},
+            data::{MeetingFacts, Password, UnlockAction, UnlockData},
         },
     },
     settings::Settings,
-    theme,
+    theme, time,
     video::Screenery,
     words::Words,
 };
+use dialog::Asking;
 use entry::Entry;
+use papers::{Opened, State};
 use sitting::Sitting;
 
 /// What the window begins with.
@@ -74,6 +79,10 @@ pub struct Options {
     pub quit: Arc<AtomicBool>,
     /// The wall clock, in seconds since 1970-01-01 UTC.
     pub wall: fn() -> u64,
+    /// Whether the system can show a file dialog; not called on the window's thread.
+    pub has_dialog: fn() -> bool,
+    /// What is plugged in; not called on the window's thread.
+    pub devices: fn() -> Devices,
 }
 
 impl Default for Options {
@@ -84,6 +93,8 @@ impl Default for Options {
             start: Start::Home,
             quit: Arc::default(),
             wall: wall_clock,
+            has_dialog: dialog::has_dialog,
+            devices: conclave_capture::devices,
         }
     }
 }
@@ -98,8 +109,14 @@ pub struct App {
     settings_path: Option<PathBuf>,
     quit: Arc<AtomicBool>,
     wall: fn() -> u64,
+    has_dialog: fn() -> bool,
     holder: Option<Holder>,
+    list_devices: fn() -> Devices,
     devices: Devices,
+    /// Whether they are being looked for.
+    looking: bool,
+    /// A path is being asked for, since there is no dialog.
+    asking: Option<Asking>,
     demo: Option<Box<Demo>>,
     /// Whether a demonstration goes straight into its meeting.
     direct: bool,
@@ -131,8 +148,9 @@ enum Screen {
 /// The password is asked for.
 #[derive(Debug)]
 struct Unlock {
-    /// What it is for; `None` for no meeting in particular.
-    invitation: Option<Box<UnverifiedInvitation>>,
+    /// What it is for, and how far that could be checked.
+    file: PathBuf,
+    opened: Opened,
     problem: Option<String>,
     busy: bool,
 }
@@ -156,8 +174,12 @@ impl App {
             settings_path: options.settings_path,
             quit: options.quit,
             wall: options.wall,
+            has_dialog: options.has_dialog,
             holder: None,
+            list_devices: options.devices,
             devices: Devices::default(),
+            looking: false,
+            asking: None,
             demo: None,
             direct: matches!(options.start, Start::Demonstration(_)),
             password: Password::with_room(),
@@ -195,8 +217,8 @@ impl App {
         }
         let dropped: Vec<PathBuf> =
             ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
-        if let (Some(path), Screen::Home, None) = (dropped.into_iter().next(), &self.screen, self.busy) {
-            self.open(path);
+        if let Some(path) = dropped.into_iter().next() {
+            self.dropped(path);
         }
         while let Some(done) = self.jobs.next() {
             self.on_done(done);
@@ -219,6 +241,7 @@ impl App {
             Screen::Meeting(_) => self.show_meeting(ui),
             Screen::Ended(_) => self.show_ended(ui),
         }
+        self.show_asking(ui);
     }
 
     /// Closes everything that is open; waits for it, for the moment before the program ends.
@@ -245,23 +268,12 @@ impl App {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::PickedInvitation(path) => {
-                self.busy = None;
-                if let Some(path) = path {
-                    self.open(path);
-                }
-            }
-            Done::PickedCredential(path) => {
-                self.busy = None;
-                if let Some(path) = path {
-                    self.use_credential(path);
-                }
-            }
-            Done::Invitation(path, result) => self.on_invitation(&path, result),
+            Done::Picked(purpose, picked) => self.on_picked(purpose, picked),
+            Done::Invitation(path, result) => self.on_invitation(path, result),
             Done::Unlocked(result) => self.on_unlocked(result),
-            Done::Verified(result) => self.on_verified(result),
             Done::Devices(devices) => {
                 self.devices = *devices;
+                self.looking = false;
                 if let Screen::Entry(entry) = &mut self.screen {
                     entry.devices_changed(&self.devices, &self.words);
                 }
@@ -282,16 +294,21 @@ impl App {
         let Screen::Unlock(state) = &self.screen else { return };
         let data = UnlockData {
             file: self.settings.credential.as_deref().map(crate::screens::home::data::file_name),
-            meeting: state.invitation.as_ref().map(|invitation| {
-                let content = invitation.peek();
-                (content.title.clone(), content.level)
-            }),
+            meeting: match &state.opened.state {
+                State::Checked(invitation) => {
+                    let content = invitation.content();
+                    let when = time::span(content.not_before, content.not_after, (self.wall)(), &self.words);
+                    Some(MeetingFacts { title: content.title.clone(), when, level: content.level })
+                }
+                State::Unchecked(_) => None,
+            },
+            invitation: crate::screens::home::data::file_name(&state.file),
             problem: state.problem.clone(),
             busy: state.busy,
         };
         match unlock::ui::show(ui, &data, &mut self.password, &self.words) {
             Some(UnlockAction::Unlock) => self.unlock(),
-            Some(UnlockAction::Choose) => self.pick_credential(),
+            Some(UnlockAction::Choose) => self.pick(Purpose::Credential),
             Some(UnlockAction::Back) => {
                 self.password = Password::with_room();
                 self.screen = Screen::Home;

@@ -133,14 +133,18 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
         EndReason::Removed => Some(words.say("advice-ask-chair")),
         EndReason::Refused(reason) => match reason {
             Refusal::Version => Some(words.say("advice-update")),
-            Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Revoked => Some(words.say("advice-ask-registry")),
+            Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Revoked => {
+                Some(words.say("advice-ask-registry"))
+            }
             Refusal::Replaced => Some(words.say("advice-replaced")),
             Refusal::AlreadyHere
             | Refusal::Denied
             | Refusal::Ejected
             | Refusal::TooEarly
             | Refusal::Over
-            | Refusal::Full | Refusal::Misbehaved | Refusal::GoingAway => None,
+            | Refusal::Full
+            | Refusal::Misbehaved
+            | Refusal::GoingAway => None,
         },
         EndReason::Connection(_) | EndReason::Untrustworthy(_) => Some(words.say("advice-report")),
         EndReason::Credential(_) => Some(words.say("advice-ask-registry")),
@@ -184,9 +188,10 @@ pub fn invitation(error: &InvitationError, words: &Words) -> String {
         InvitationError::NoInvitation | InvitationError::TooLarge(_) => words.say("invitation-broken"),
         InvitationError::Signature => words.say("invitation-altered"),
         InvitationError::Signer(reason) => words.tell("invitation-foreign", [("reason", reason.to_string().into())]),
-        InvitationError::Algorithm | InvitationError::Content(_) => {
-            words.tell("invitation-unusable", [("reason", error.to_string().into())])
-        }
+        InvitationError::Algorithm
+        | InvitationError::Content(_)
+        | InvitationError::Revoked(_)
+        | InvitationError::Revocations(_) => words.tell("invitation-unusable", [("reason", error.to_string().into())]),
     }
 }
 
@@ -203,7 +208,7 @@ pub fn window(error: WindowError, wall: u64, words: &Words) -> String {
 }
 
 /// Why the invitation in `file` is not used, at `wall` seconds since 1970-01-01 UTC.
-pub(crate) fn refused(refused: &Refused, file: &str, wall: u64, words: &Words) -> String {
+pub fn refused(refused: &Refused, file: &str, wall: u64, words: &Words) -> String {
     let reason = match refused {
         Refused::File(error) => {
             let gaps = [("file", file.into()), ("reason", error.to_string().into())];
@@ -231,6 +236,9 @@ pub fn member(error: &MemberError, words: &Words) -> String {
         MemberError::Chain(ChainError::NotYetValid { not_before }) => {
             credential(&CredentialError::NotYetValid { not_before: *not_before }, words)
         }
+        MemberError::Revoked { since } => {
+            words.tell("member-revoked", [("when", time::moment(*since, 0, words).into())])
+        }
         MemberError::Chain(_) | MemberError::Profile(_) | MemberError::ListDiffers(_) => {
             words.tell("member-other", [("reason", error.to_string().into())])
         }
@@ -257,9 +265,9 @@ pub fn foul(notice: &Notice, words: &Words) -> Option<String> {
     let name = |who: &Option<String>| who.as_deref().unwrap_or("nobody").to_owned();
     #[allow(clippy::wildcard_enum_match_arm, reason = "the others are no fouls")]
     match notice {
-        Notice::Objected { who, reason } => Some(
-            words.tell("toast-objected", [("who", name(who).into()), ("reason", reason.as_str().into())]),
-        ),
+        Notice::Objected { who, reason } => {
+            Some(words.tell("toast-objected", [("who", name(who).into()), ("reason", reason.as_str().into())]))
+        }
         Notice::Forged { who, .. } => Some(words.tell("toast-forged", [("who", name(who).into())])),
         Notice::Diverged { who } => Some(words.tell("toast-diverged", [("who", name(who).into())])),
         _ => None,

@@ -43,6 +43,8 @@ pub enum Icon {
     Close,
     /// Chair of the meeting.
     Chair,
+    /// Opens a menu above.
+    Up,
 }
 
 /// Draws in a square of 24 units.
@@ -177,6 +179,7 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
             pen.line(&[(6.0, 6.0), (18.0, 18.0)]);
             pen.line(&[(18.0, 6.0), (6.0, 18.0)]);
         }
+        Icon::Up => pen.line(&[(6.0, 15.0), (12.0, 9.0), (18.0, 15.0)]),
         Icon::Chair => {
             // A chairman's gavel would be a courtroom's: a small star says "leads" in any country.
             let points: Vec<(f32, f32)> = (0..10)

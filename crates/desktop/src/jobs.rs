@@ -8,9 +8,17 @@ use std::{
 
 use conclave_capture::Devices;
 use conclave_client::StartError;
-use conclave_identity::{CredentialError, Holder, Invitation, InvitationError, UnverifiedInvitation};
+use conclave_identity::{CredentialError, Holder};
 
-use crate::{demo::Demo, engine::Engine};
+use crate::{
+    app::{
+        dialog::Picked,
+        papers::{Opened, Refused},
+    },
+    demo::Demo,
+    engine::Engine,
+    screens::path::data::Purpose,
+};
 
 /// How many reports may wait; more jobs than this never run at once.
 const REPORTS: usize = 32;
@@ -18,31 +26,18 @@ const REPORTS: usize = 32;
 /// What a job found.
 #[derive(Debug)]
 pub enum Done {
-    /// A file was chosen, or the dialog was closed.
-    PickedInvitation(Option<PathBuf>),
-    /// A file was chosen, or the dialog was closed.
-    PickedCredential(Option<PathBuf>),
-    /// An invitation was read.
-    Invitation(PathBuf, Result<Box<UnverifiedInvitation>, ReadError>),
+    /// What came of a dialog.
+    Picked(Purpose, Picked),
+    /// An invitation was read, and checked as far as the credential at hand allows.
+    Invitation(PathBuf, Result<Opened, Refused>),
     /// A password was tried.
     Unlocked(Result<Holder, CredentialError>),
-    /// An invitation was checked with a credential.
-    Verified(Result<(Holder, Invitation), InvitationError>),
     /// What is plugged in.
     Devices(Box<Devices>),
     /// The engine was started.
     Started(Result<Box<dyn Engine + Send>, StartError>),
     /// A demonstration was prepared.
     Demonstration(Result<Box<Demo>, String>),
-}
-
-/// Why a file holds no invitation.
-#[derive(Debug)]
-pub enum ReadError {
-    /// The file cannot be read.
-    File(std::io::Error),
-    /// It holds something else.
-    Content(InvitationError),
 }
 
 /// Reads a file that a person chose, and no more of it than an invitation or a password can have.

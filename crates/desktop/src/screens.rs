@@ -1,9 +1,11 @@
 //! What fills the window. Each screen is `data` (what it shows, made by pure functions) and `ui` (how it is painted);
 //! a screen changes nothing itself but returns what the person wants.
 
+pub mod control;
 pub mod ended;
 pub mod home;
 pub mod meeting;
+pub mod path;
 pub mod preview;
 pub mod settings;
 pub mod unlock;

@@ -10,6 +10,8 @@ use std::{
 use conclave_model::Level;
 use serde::{Deserialize, Serialize};
 
+use crate::screens::preview::data::Kind;
+
 /// How many invitations are remembered.
 const MAX_RECENT: usize = 12;
 
@@ -119,6 +121,15 @@ impl Settings {
         let draft = path.with_extension("toml.new");
         fs::write(&draft, text).map_err(file)?;
         fs::rename(&draft, path).map_err(file)
+    }
+
+    /// Uses the device with this word of the command line from now on.
+    pub fn choose(&mut self, kind: Kind, word: String) {
+        *match kind {
+            Kind::Camera => &mut self.camera,
+            Kind::Microphone => &mut self.microphone,
+            Kind::Speaker => &mut self.speaker,
+        } = word;
     }
 
     /// Remembers an invitation as the newest.

@@ -17,11 +17,19 @@ pub fn participants(ui: &Ui) -> bool {
     pressed(ui, Key::P)
 }
 
-/// Alone, pressed once: a held key must not flicker a microphone.
+/// Escape: back, unless it closes a menu or a question that is open over the screen of `ui`.
+pub fn back(ui: &Ui) -> bool {
+    let covered = egui::Popup::is_any_open(ui.ctx()) || !ui.memory(|memory| memory.allows_interaction(ui.layer_id()));
+    !covered && alone(ui, Key::Escape)
+}
+
+/// Alone, and not while a person is writing.
 fn pressed(ui: &Ui, wanted: Key) -> bool {
-    if ui.ctx().text_edit_focused() {
-        return false;
-    }
+    !ui.ctx().text_edit_focused() && alone(ui, wanted)
+}
+
+/// Without others, pressed once: a held key must not flicker a microphone.
+fn alone(ui: &Ui, wanted: Key) -> bool {
     ui.input(|input| {
         input.modifiers.is_none()
             && input.events.iter().any(

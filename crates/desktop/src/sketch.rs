@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use conclave_capture::{TestPerson, Turns, portrait::Portrait};
+use conclave_capture::{
+    CameraChoice, Device, Devices, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, portrait::Portrait,
+};
 use conclave_client::{
     Command, KeyState, LocalSource, Notice, Participant, Phase, Quality, QueueFull, Snapshot, SpeakerState,
 };
@@ -97,7 +99,7 @@ impl Engine for SketchEngine {
         Arc::clone(&self.lock().snapshot)
     }
 
-    /// Microphone and camera follow at once, as the real engine's snapshot does soon after.
+    /// Microphone, camera and their devices follow at once, as the real engine's snapshot does soon after.
     fn send(&self, command: Command) -> Result<(), QueueFull> {
         if self.lock().full {
             return Err(QueueFull);
@@ -107,6 +109,16 @@ impl Engine for SketchEngine {
         }
         if let Command::Camera(on) = command {
             self.change(|snapshot| snapshot.camera.on = on);
+        }
+        let plugged = devices();
+        if let Command::SelectCamera(CameraChoice::Device(id)) = &command {
+            self.change(|snapshot| snapshot.camera.open_device = name_of(&plugged.cameras, id));
+        }
+        if let Command::SelectMicrophone(MicrophoneChoice::Device(id)) = &command {
+            self.change(|snapshot| snapshot.microphone.open_device = name_of(&plugged.microphones, id));
+        }
+        if let Command::SelectSpeaker(SpeakerChoice::Device(id)) = &command {
+            self.change(|snapshot| snapshot.speaker.open_device = name_of(&plugged.speakers, id));
         }
         self.lock().commands.push(command);
         Ok(())
@@ -129,6 +141,23 @@ impl Pictures for SketchEngine {
         let picture = self.lock().own.clone()?;
         Some(Shown { canvas: Canvas::Own, generation: 1, picture })
     }
+}
+
+/// Made-up devices.
+pub fn devices() -> Devices {
+    let list = |names: [&str; 2]| {
+        names.map(|name| Device { id: name.to_lowercase().replace(' ', "-"), name: name.to_owned() }).to_vec()
+    };
+    Devices {
+        cameras: list(["Desk camera", "Room camera"]),
+        microphones: list(["Conference headset", "Desk microphone"]),
+        speakers: list(["Conference headset", "Room loudspeakers"]),
+        errors: Vec::new(),
+    }
+}
+
+fn name_of(devices: &[Device], id: &str) -> Option<String> {
+    devices.iter().find(|device| device.id == id).map(|device| device.name.clone())
 }
 
 /// A delegate as drawn by the test camera, without the name that the tile has anyway.

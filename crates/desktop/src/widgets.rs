@@ -180,6 +180,8 @@ pub struct Control<'a> {
     pub standing: Standing,
     /// From 0 to 1: a light around the sign that follows the voice.
     pub level: f32,
+    /// Whether a [`Caret`] stands at its right.
+    pub joined: bool,
 }
 
 impl Control<'_> {
@@ -197,16 +199,10 @@ impl Control<'_> {
             }
         });
         let hovered = response.hovered() || response.is_pointer_button_down_on();
-        let (fill, text) = match self.standing {
-            Standing::On | Standing::Plain => {
-                (if hovered { colour::RAISED_HOVER } else { colour::RAISED }, colour::TEXT)
-            }
-            Standing::Open => (if hovered { colour::RAISED_ACTIVE } else { colour::RAISED_HOVER }, colour::ACCENT_TEXT),
-            Standing::Off | Standing::Trouble => (colour::BAD_GROUND, colour::BAD),
-            Standing::Danger => (if hovered { colour::DANGER_HOVER } else { colour::DANGER }, colour::ON_ACCENT),
-        };
+        let (fill, text) = self.standing.colours(hovered);
         let painter = ui.painter();
-        let corners = CornerRadius::same(radius::L);
+        let whole = CornerRadius::same(radius::L);
+        let corners = if self.joined { CornerRadius { ne: radius::S, se: radius::S, ..whole } } else { whole };
         let outline = match self.standing {
             Standing::Off | Standing::Trouble if hovered => Stroke::new(1.0, colour::BAD),
             Standing::Open => Stroke::new(1.0, colour::OUTLINE),
@@ -234,6 +230,48 @@ impl Control<'_> {
         }
         focus_ring(painter, &response, radius::L);
         response.on_hover_text(self.hover)
+    }
+}
+
+impl Standing {
+    /// The ground and what is on it.
+    fn colours(self, hovered: bool) -> (Color32, Color32) {
+        match self {
+            Self::On | Self::Plain => (if hovered { colour::RAISED_HOVER } else { colour::RAISED }, colour::TEXT),
+            Self::Open => (if hovered { colour::RAISED_ACTIVE } else { colour::RAISED_HOVER }, colour::ACCENT_TEXT),
+            Self::Off | Self::Trouble => (colour::BAD_GROUND, colour::BAD),
+            Self::Danger => (if hovered { colour::DANGER_HOVER } else { colour::DANGER }, colour::ON_ACCENT),
+        }
+    }
+}
+
+/// The narrow half of a split button: opens a menu about the control at its left.
+#[derive(Clone, Copy, Debug)]
+pub struct Caret<'a> {
+    /// What a screen reader says, and what is shown when pointed at.
+    pub accessible: &'a str,
+    /// Whether the menu is open.
+    pub open: bool,
+}
+
+impl Caret<'_> {
+    /// Its width in points; it is as high as a [`Control`].
+    pub const WIDTH: f32 = 28.0;
+
+    /// Between the two halves.
+    pub const GAP: f32 = 2.0;
+
+    /// Shows it in `rect`.
+    pub fn show(self, ui: &Ui, rect: Rect, id: Id) -> Response {
+        let response = ui.interact(rect, id, Sense::click());
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, self.open, self.accessible));
+        let standing = if self.open { Standing::Open } else { Standing::Plain };
+        let (fill, tint) = standing.colours(response.hovered());
+        let corners = CornerRadius { ne: radius::L, se: radius::L, nw: radius::S, sw: radius::S };
+        ui.painter().rect_filled(rect, corners, fill);
+        icons::paint(ui.painter(), Icon::Up, Rect::from_center_size(rect.center(), Vec2::splat(16.0)), tint);
+        focus_ring(ui.painter(), &response, radius::L);
+        if self.open { response } else { response.on_hover_text(self.accessible) }
     }
 }
 
@@ -356,13 +394,16 @@ pub fn strip(ui: &Ui, rect: Rect, urgency: Urgency, sentence: &str, id: Id) {
 
 /// A card to put things on.
 pub fn card<R>(ui: &mut Ui, add: impl FnOnce(&mut Ui) -> R) -> R {
+    card_frame().show(ui, add).inner
+}
+
+/// The frame of a card.
+pub fn card_frame() -> egui::Frame {
     egui::Frame::new()
         .fill(colour::SURFACE)
         .stroke(Stroke::new(1.0, colour::LINE))
         .corner_radius(CornerRadius::same(radius::L))
         .inner_margin(space::XL)
-        .show(ui, add)
-        .inner
 }
 
 /// Shows `add` as a column of at most `width` points in the middle of `area`, from its top.
@@ -374,6 +415,34 @@ pub fn column<R>(ui: &mut Ui, area: Rect, width: f32, add: impl FnOnce(&mut Ui) 
     );
     inside(ui, rect, add)
 }
+
+/// Shows `add` as a column of at most `width` points in the middle of `area`, which scrolls where it does not fit.
+///
+/// `share` of the height is left free above it, and almost nothing in a low window.
+pub fn page<R>(ui: &mut Ui, area: Rect, width: f32, share: f32, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let free = if area.height() < LOW { space::L } else { (area.height() * share).max(space::XL) };
+    let scrolled = inside(ui, area, |ui| {
+        egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            let width = width.min(area.width() - 2.0 * space::L);
+            ui.horizontal(|ui| {
+                ui.add_space((area.width() - width) / 2.0);
+                ui.vertical(|ui| {
+                    ui.set_width(width);
+                    ui.add_space(free);
+                    let shown = add(ui);
+                    ui.add_space(space::L);
+                    shown
+                })
+                .inner
+            })
+            .inner
+        })
+    });
+    scrolled.inner
+}
+
+/// Below this height in points a window is low, as on an old projector.
+pub const LOW: f32 = 640.0;
 
 /// Shows `add` from top to bottom inside `rect`.
 pub fn inside<R>(ui: &mut Ui, rect: Rect, add: impl FnOnce(&mut Ui) -> R) -> R {

@@ -3,22 +3,34 @@
 //! The harness finds things by the names that a screen reader would say, fails on controls without a name, and on
 //! letters that the embedded fonts lack.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use conclave_desktop::{
     app::{App, Options},
     engine::Engine,
-    sketch::{SketchEngine, WALL},
+    sketch::{self, SketchEngine, WALL},
     theme,
 };
-use egui_kittest::Harness;
+use egui_kittest::{Harness, kittest::Queryable as _};
 
 /// Size of the window in points, as on a small laptop.
 pub const SIZE: egui::Vec2 = egui::Vec2::new(1280.0, 720.0);
 
+/// The size that a window can have at the least.
+pub const SMALLEST: egui::Vec2 = egui::Vec2::new(800.0, 560.0);
+
 /// The window with these options.
 pub fn window(options: Options) -> Harness<'static, App> {
-    harness(SIZE, move |ctx| App::new(ctx, Options { wall: || WALL, ..options }))
+    window_at(options, SIZE)
+}
+
+/// The window with these options, at a size in points.
+pub fn window_at(options: Options, size: egui::Vec2) -> Harness<'static, App> {
+    harness(size, move |ctx| App::new(ctx, Options { wall: || WALL, devices: sketch::devices, ..options }))
 }
 
 /// The window in a made-up meeting.
@@ -26,14 +38,33 @@ pub fn meeting(engine: &SketchEngine) -> Harness<'static, App> {
     meeting_at(engine, SIZE)
 }
 
+/// The window in a made-up meeting, with these options.
+pub fn meeting_with(engine: &SketchEngine, options: Options) -> Harness<'static, App> {
+    seated(engine, options, SIZE)
+}
+
 /// The window in a made-up meeting, at a size in points.
 pub fn meeting_at(engine: &SketchEngine, size: egui::Vec2) -> Harness<'static, App> {
+    seated(engine, Options::default(), size)
+}
+
+fn seated(engine: &SketchEngine, options: Options, size: egui::Vec2) -> Harness<'static, App> {
     let engine: Box<dyn Engine + Send> = Box::new(engine.clone());
     harness(size, move |ctx| {
-        let mut app = App::new(ctx, Options { wall: || WALL, ..Options::default() });
+        let mut app = App::new(ctx, Options { wall: || WALL, devices: sketch::devices, ..options });
         app.sit(engine);
         app
     })
+}
+
+/// Runs the window until `label` is shown, since jobs take their time.
+pub fn wait_for(harness: &mut Harness<'_, App>, label: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while harness.query_by_label_contains(label).is_none() {
+        assert!(Instant::now() < deadline, "\"{label}\" never came: {harness:?}");
+        std::thread::sleep(Duration::from_millis(20));
+        harness.step();
+    }
 }
 
 fn harness(size: egui::Vec2, make: impl FnOnce(&egui::Context) -> App + 'static) -> Harness<'static, App> {

@@ -3,7 +3,8 @@
 
 use std::{
     fs,
-    time::{Duration, Instant},
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use conclave_desktop::{
@@ -11,7 +12,7 @@ use conclave_desktop::{
     settings::{Recent, Settings},
     sketch::WALL,
 };
-use conclave_gui_tests::window;
+use conclave_gui_tests::{SMALLEST, wait_for, window, window_at};
 use conclave_identity::{
     Listed,
     credential::write_private,
@@ -22,16 +23,6 @@ use egui::Key;
 use egui_kittest::{Harness, kittest::Queryable as _};
 
 const PASSWORD: &str = "correct horse battery";
-
-/// Runs the window until `label` is shown, since jobs take their time.
-fn wait_for(harness: &mut Harness<'_, App>, label: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while harness.query_by_label_contains(label).is_none() {
-        assert!(Instant::now() < deadline, "\"{label}\" never came: {harness:?}");
-        std::thread::sleep(Duration::from_millis(20));
-        harness.step();
-    }
-}
 
 /// A folder with a credential and an invitation for its holder.
 fn papers(change: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, Settings, JoinStart) {
@@ -154,13 +145,140 @@ fn the_right_password_leads_to_the_preview_and_a_wrong_one_says_so() {
     harness.get_by_label("Open invitation");
 }
 
+/// An invitation that was edited after it was signed.
+fn altered(bytes: &mut [u8]) {
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+}
+
 #[test]
-fn an_altered_invitation_is_refused_in_words() {
-    let (_folder, settings, mut start) = papers(|bytes| {
-        let last = bytes.len() - 1;
-        bytes[last] ^= 1;
+fn an_altered_invitation_is_refused_before_the_password_and_neither_shown_nor_kept() {
+    let (folder, mut settings, start) = papers(|bytes| altered(bytes));
+    settings.remember(Recent {
+        path: fs::canonicalize(&start.invitation).unwrap(),
+        title: "What it once was".into(),
+        level: Level::Restricted,
+        not_before: 0,
+        not_after: u64::MAX,
     });
+    let path = folder.path().join("settings.toml");
+    let options =
+        Options { settings, settings_path: Some(path.clone()), start: Start::Join(start), ..Options::default() };
+    let mut harness = window(options);
+    wait_for(&mut harness, "rehearsal.conclave: The invitation was altered after it was signed.");
+    assert!(harness.query_by_label_contains("Password").is_none());
+    for title in ["Rehearsal", "What it once was"] {
+        assert!(harness.query_by_label_contains(title).is_none(), "{title} is shown");
+    }
+    assert_eq!(Settings::load(&path).unwrap().recent, []);
+}
+
+#[test]
+fn nothing_of_an_invitation_is_shown_before_a_credential_vouches_for_it() {
+    let (_folder, settings, start) = papers(|_| {});
+    let credential = settings.credential.clone().unwrap();
+    let mut harness = entering(Settings { credential: None, ..settings }, Start::Join(start));
+    wait_for(&mut harness, "is checked with your credential before anything it says is shown");
+    assert!(harness.query_by_label_contains("To enter").is_none());
+    drop_file(&mut harness, credential);
+    wait_for(&mut harness, "To enter “Rehearsal”");
+    harness.get_by_label("Password");
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// Drops a file onto the window.
+fn drop_file(harness: &mut Harness<'_, App>, path: PathBuf) {
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    harness.step();
+}
+
+#[test]
+fn a_computer_without_a_file_dialog_says_so_and_takes_a_path() {
+    let (_folder, settings, start) = papers(|_| {});
+    let mut harness = window(Options { settings, has_dialog: || false, ..Options::default() });
+    harness.get_by_label("Open invitation").click();
+    harness.step();
+    wait_for(&mut harness, "neither xdg-desktop-portal nor zenity is installed or works");
+    harness.step();
+    harness.get_by_label("Path of the invitation").focus();
+    harness.step();
+    harness.get_by_label("Path of the invitation").type_text(&start.invitation.display().to_string());
+    harness.step();
+    harness.key_press(Key::Enter);
+    harness.step();
+    wait_for(&mut harness, "To enter “Rehearsal”");
+    assert!(harness.query_by_label_contains("neither xdg-desktop-portal").is_none());
+}
+
+#[test]
+fn the_question_for_a_path_goes_away_by_escape_and_leaves_the_screen_as_it_was() {
+    let mut harness = window(Options { has_dialog: || false, ..Options::default() });
+    harness.get_by_label("Settings").click();
+    harness.run_ok();
+    harness.get_by_label("Choose credential").click();
+    harness.step();
+    wait_for(&mut harness, "Path of the credential");
+    harness.key_press(Key::Escape);
+    harness.run_ok();
+    assert!(harness.query_by_label("Path of the credential").is_none());
+    harness.get_by_label("Enter meetings with the camera on");
+}
+
+#[test]
+fn escape_leads_back_from_the_settings() {
+    let mut harness = window(Options::default());
+    harness.get_by_label("Settings").click();
+    harness.run_ok();
+    harness.get_by_label("Enter meetings with the camera on");
+    harness.key_press(Key::Escape);
+    harness.run_ok();
+    harness.get_by_label("Open invitation");
+}
+
+#[test]
+fn the_way_in_is_in_sight_in_the_smallest_window() {
+    let (_folder, settings, mut start) = papers(|_| {});
     start.password.0.push_str(PASSWORD);
-    let mut harness = entering(settings, Start::Join(start));
-    wait_for(&mut harness, "The invitation was altered after it was signed.");
+    let mut harness = window_at(Options { settings, start: Start::Join(start), ..Options::default() }, SMALLEST);
+    wait_for(&mut harness, "Enter the meeting");
+    harness.step();
+    harness.step();
+    let banner = harness
+        .get_all_by_label_contains("Level of this meeting")
+        .map(|node| node.rect())
+        .max_by(|a, b| a.top().total_cmp(&b.top()))
+        .unwrap();
+    for label in ["Enter the meeting", "Back"] {
+        let rect = harness.get_by_label(label).rect();
+        assert!(rect.bottom() <= banner.top(), "{label} at {rect} is below {banner}");
+    }
+}
+
+#[test]
+fn everything_to_press_is_in_sight_in_the_smallest_window() {
+    let mut settings = Settings { credential: Some("/nowhere/anna.pem".into()), ..Settings::default() };
+    settings.remember(Recent {
+        path: "/nowhere/council.conclave".into(),
+        title: "Council".into(),
+        level: Level::Secret,
+        not_before: 1_795_442_400,
+        not_after: 1_795_449_600,
+    });
+    let harness = window_at(Options { settings, ..Options::default() }, SMALLEST);
+    for label in ["Open invitation", "Other credential", "Settings", "See a demonstration"] {
+        let rect = harness.get_by_label(label).rect();
+        assert!(rect.bottom() <= SMALLEST.y && rect.right() <= SMALLEST.x, "{label} is at {rect}");
+    }
 }

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use conclave_client::{ConnectError, EndReason, KeyState, Phase, RetryReason};
-use conclave_desktop::sketch::SketchEngine;
-use conclave_gui_tests::{SIZE, meeting, meeting_at};
+use conclave_capture::{CaptureError, DeviceKind};
+use conclave_client::{ConnectError, EndReason, KeyState, Notice, Phase, RetryReason};
+use conclave_desktop::{app::Options, settings::Settings, sketch::SketchEngine};
+use conclave_gui_tests::{SIZE, meeting, meeting_at, meeting_with, wait_for};
 use conclave_model::Level;
 use conclave_session::SourceState;
 use egui::{Key, Role, Vec2};
@@ -188,8 +189,78 @@ fn a_device_that_does_not_open_shows_what_is_really_open() {
     harness.get_by_label_contains("You: Emma Peeters, Belgium, Chair. Microphone on. No camera.");
 }
 
-fn conclave_capture_error() -> conclave_capture::CaptureError {
-    conclave_capture::CaptureError::Busy { kind: conclave_capture::DeviceKind::Camera, name: "Desk camera".into() }
+fn conclave_capture_error() -> CaptureError {
+    CaptureError::Busy { kind: DeviceKind::Camera, name: "Desk camera".into() }
+}
+
+#[test]
+fn devices_are_changed_in_the_meeting_and_the_choice_is_kept() {
+    let engine = SketchEngine::new(3, false);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    let mut harness = meeting_with(&engine, Options { settings_path: Some(path.clone()), ..Options::default() });
+    engine.take_commands();
+    harness.get_by_label("Choose microphone and loudspeaker").click();
+    // What is plugged in is looked up aside.
+    wait_for(&mut harness, "Microphone: Desk microphone.");
+    harness.get_by_label("Microphone: System default, open. Conference headset");
+    assert!(harness.query_by_label("Camera: Desk camera.").is_none());
+    harness.get_by_label("Loudspeaker: Room loudspeakers.");
+    harness.get_by_label("Microphone: Desk microphone.").click();
+    harness.run();
+    assert_eq!(engine.take_commands(), ["SelectMicrophone(Device(\"desk-microphone\"))"]);
+    assert_eq!(Settings::load(&path).unwrap().microphone, "device:desk-microphone");
+    assert!(harness.query_by_label("Microphone: Conference headset.").is_none(), "the menu stays open");
+    harness.get_by_label("Choose microphone and loudspeaker").click();
+    harness.run();
+    harness.get_by_label("Microphone: Desk microphone, open.");
+    harness.get_by_label("Microphone on. Desk microphone (M mutes it)");
+}
+
+#[test]
+fn the_camera_is_changed_by_keyboard_alone() {
+    let engine = SketchEngine::new(3, false);
+    let mut harness = meeting(&engine);
+    engine.take_commands();
+    harness.get_by_label("Choose the camera").focus();
+    harness.run();
+    harness.key_press(Key::Enter);
+    wait_for(&mut harness, "Camera: Room camera.");
+    harness.run();
+    assert!(harness.get_by_label_contains("Camera: System default, open.").is_focused());
+    harness.key_press(Key::ArrowDown);
+    harness.run();
+    harness.key_press(Key::ArrowDown);
+    harness.run();
+    assert!(harness.get_by_label("Camera: Room camera.").is_focused());
+    harness.key_press(Key::Enter);
+    harness.run();
+    assert_eq!(engine.take_commands(), ["SelectCamera(Device(\"room-camera\"))"]);
+}
+
+#[test]
+fn a_microphone_that_is_not_there_is_never_said_to_be_on() {
+    let engine = SketchEngine::new(2, false);
+    engine.change(|snapshot| {
+        snapshot.microphone.open_device = None;
+        snapshot.microphone.problem =
+            Some(CaptureError::NoDevice { kind: DeviceKind::Microphone, reason: "nothing is plugged in".into() });
+    });
+    let harness = meeting(&engine);
+    harness.get_by_label("No microphone. No microphone found (nothing is plugged in).");
+    assert!(harness.query_by_label_contains("Microphone on. (M").is_none());
+}
+
+#[test]
+fn a_message_does_not_cover_the_own_tile() {
+    for people in [2, 3, 6, 12] {
+        let engine = SketchEngine::new(people, false);
+        engine.notify(Notice::DeviceLost { device: DeviceKind::Camera, error: conclave_capture_error() });
+        let harness = meeting(&engine);
+        let toast = harness.get_by_role(Role::Alert).rect();
+        let own = harness.get_by_label_contains("You: Emma Peeters").rect();
+        assert!(!toast.intersects(own), "{people}: {toast} covers {own}");
+    }
 }
 
 #[test]

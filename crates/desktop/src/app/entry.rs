@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use conclave_capture::{CameraChoice, Device, Devices, MicrophoneChoice, TestPerson, Turns};
 use conclave_client::{Client, Config, LocalSource, Preview, StartError, VideoQuality, Waker};
-use conclave_identity::{Holder, Invitation, WindowError, check_member};
+use conclave_identity::{Holder, Invitation, Revocations, WindowError, check_member};
 
 use super::{App, Screen, dismiss, sitting::Sitting};
 use crate::{
@@ -109,6 +109,7 @@ impl App {
                 }
                 self.end_demonstration();
             }
+            PreviewAction::LookForDevices => self.look_for_devices(),
             PreviewAction::Microphone(on) => entry.microphone_on = on,
             PreviewAction::Camera(on) => {
                 entry.camera_on = on;
@@ -121,19 +122,15 @@ impl App {
                         let choice = camera(&word, entry.camera_on, entry.ticket.rehearsed);
                         select(entry, |preview| preview.select_camera(choice));
                         entry.pickers[0].chosen.clone_from(&word);
-                        self.settings.camera = word;
                     }
                     Kind::Microphone => {
                         let choice = microphone(&word, entry.ticket.rehearsed);
                         select(entry, |preview| preview.select_microphone(choice));
                         entry.pickers[1].chosen.clone_from(&word);
-                        self.settings.microphone = word;
                     }
-                    Kind::Speaker => {
-                        entry.pickers[2].chosen.clone_from(&word);
-                        self.settings.speaker = word;
-                    }
+                    Kind::Speaker => entry.pickers[2].chosen.clone_from(&word),
                 }
+                self.settings.choose(kind, word);
                 self.save_settings();
             }
         }
@@ -201,7 +198,8 @@ fn select(entry: &Entry, order: impl FnOnce(&Preview)) {
 
 /// Whether the meeting can be entered. Entering early is allowed: the engine waits for the beginning.
 fn entry_of(ticket: &Ticket, wall: u64, words: &Words) -> Result<(), String> {
-    check_member(ticket.holder.chain(), &ticket.invitation, ticket.holder.root(), wall)
+    let (holder, level) = (&ticket.holder, ticket.invitation.content().level);
+    check_member(holder.chain(), &ticket.invitation, holder.root(), &Revocations::default(), level, wall)
         .map_err(|error| explain::member(&error, words))?;
     match ticket.invitation.check_window(wall) {
         Ok(()) | Err(WindowError::NotBegun { .. }) => Ok(()),
@@ -276,7 +274,7 @@ fn name_of(word: &str, words: &Words) -> String {
 /// The camera that a word names. A word that names none is the default's: the settings are written by hand at times.
 ///
 /// In a demonstration a test picture leaves the name to the tile, and speaks in turn.
-fn camera(word: &str, on: bool, rehearsed: Option<Turns>) -> CameraChoice {
+pub(super) fn camera(word: &str, on: bool, rehearsed: Option<Turns>) -> CameraChoice {
     match (word.parse().unwrap_or_default(), rehearsed) {
         _ if !on => CameraChoice::Off,
         (CameraChoice::Test(_), Some(turns)) => {
@@ -286,7 +284,7 @@ fn camera(word: &str, on: bool, rehearsed: Option<Turns>) -> CameraChoice {
     }
 }
 
-fn microphone(word: &str, rehearsed: Option<Turns>) -> MicrophoneChoice {
+pub(super) fn microphone(word: &str, rehearsed: Option<Turns>) -> MicrophoneChoice {
     match (word.parse().unwrap_or_default(), rehearsed) {
         (MicrophoneChoice::Test { .. }, Some(turns)) => MicrophoneChoice::Test { seed: 0, turns },
         (choice, _) => choice,

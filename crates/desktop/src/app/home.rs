@@ -5,22 +5,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use conclave_capture::devices;
-use conclave_identity::{
-    CredentialError, Holder, Invitation, InvitationError, UnverifiedInvitation, invitation::MAX_INVITATION,
-};
+use conclave_identity::{CredentialError, Holder, InvitationContent};
 
-use super::{App, Busy, DEMONSTRATION, Password, Screen, Unlock, entry::Ticket};
+use super::{
+    App, Busy, DEMONSTRATION, Password, Screen, Unlock,
+    entry::Ticket,
+    papers::{self, Opened, Refused, State, With},
+};
 use crate::{
     demo::{Demo, DemoSpec},
     explain,
-    jobs::{Done, ReadError, read_bounded},
+    jobs::Done,
     screens::{
         home::{
             self,
             data::{CredentialCard, HomeAction, HomeData, file_name, rows},
         },
-        preview::data::Kind,
+        path::data::Purpose,
         settings::data::{SettingsAction, SettingsData},
     },
     settings::Recent,
@@ -46,7 +47,7 @@ impl App {
         let data = self.home_data(ui.ctx());
         let Some(action) = home::ui::show(ui, &data, &self.words) else { return };
         match action {
-            HomeAction::OpenDialog => self.pick_invitation(),
+            HomeAction::OpenDialog => self.pick(Purpose::Invitation),
             HomeAction::Open(path) => self.open(path),
             HomeAction::Forget(index) => {
                 if index < self.settings.recent.len() {
@@ -55,32 +56,13 @@ impl App {
                 }
             }
             HomeAction::Demonstration => self.demonstrate(DEMONSTRATION),
-            HomeAction::ChooseCredential => self.pick_credential(),
+            HomeAction::ChooseCredential => self.pick(Purpose::Credential),
             HomeAction::Settings => {
                 self.look_for_devices();
                 self.screen = Screen::Settings;
             }
             HomeAction::Dismiss => self.problem = None,
         }
-    }
-
-    fn pick_invitation(&mut self) {
-        self.busy = Some(Busy::Dialog);
-        let (title, filter) = (self.words.say("home-dialog-title"), self.words.say("home-dialog-filter"));
-        self.jobs.run("dialog", move || {
-            let dialog = rfd::FileDialog::new().set_title(title).add_filter(filter, &["conclave"]);
-            Done::PickedInvitation(dialog.pick_file())
-        });
-    }
-
-    pub(super) fn pick_credential(&mut self) {
-        self.busy = Some(Busy::Dialog);
-        let title = self.words.say("credential-dialog-title");
-        let filter = self.words.say("credential-dialog-filter");
-        self.jobs.run("dialog", move || {
-            let dialog = rfd::FileDialog::new().set_title(title).add_filter(filter, &["pem"]);
-            Done::PickedCredential(dialog.pick_file())
-        });
     }
 
     /// Uses another credential from now on.
@@ -91,51 +73,76 @@ impl App {
         self.save_settings();
         if let Screen::Unlock(unlock) = &mut self.screen {
             unlock.problem = None;
+            // What the last credential said of the invitation says nothing for this one.
+            unlock.opened.state = State::Unchecked(None);
+            let (file, paper) = (unlock.file.clone(), unlock.opened.paper.clone());
+            self.check(file, move |with, wall| papers::check(paper, with, wall));
         }
     }
 
-    /// Reads an invitation.
+    /// Reads an invitation and checks it.
     pub(super) fn open(&mut self, path: PathBuf) {
         self.problem = None;
-        self.busy = Some(Busy::Opening);
-        self.jobs.run("invitation", move || {
-            let read = read_bounded(&path, MAX_INVITATION).map_err(ReadError::File);
-            let parsed = read.and_then(|bytes| Invitation::parse(&bytes).map(Box::new).map_err(ReadError::Content));
-            Done::Invitation(path, parsed)
-        });
+        let from = path.clone();
+        self.check(path, move |with, wall| papers::open(&from, with, wall));
     }
 
-    pub(super) fn on_invitation(&mut self, path: &Path, result: Result<Box<UnverifiedInvitation>, ReadError>) {
+    fn check(&mut self, file: PathBuf, look: impl FnOnce(&With, u64) -> Result<Opened, Refused> + Send + 'static) {
+        let with = match (&self.holder, &self.settings.credential) {
+            (Some(holder), _) => With::Holder(holder.clone()),
+            (None, Some(path)) => With::File(path.clone()),
+            (None, None) => With::Nothing,
+        };
+        self.busy = Some(Busy::Opening);
+        let wall = (self.wall)();
+        self.jobs.run("invitation", move || Done::Invitation(file, look(&with, wall)));
+    }
+
+    pub(super) fn on_invitation(&mut self, path: PathBuf, result: Result<Opened, Refused>) {
         self.busy = None;
-        match result {
-            Ok(invitation) => {
-                let content = invitation.peek();
-                self.settings.remember(Recent {
-                    path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
-                    title: content.title.clone(),
-                    level: content.level,
-                    not_before: content.not_before,
-                    not_after: content.not_after,
-                });
-                self.save_settings();
-                match self.holder.clone() {
-                    Some(holder) => self.verify(holder, *invitation),
-                    None => {
-                        self.screen =
-                            Screen::Unlock(Unlock { invitation: Some(invitation), problem: None, busy: false });
-                        // A password from a file is tried at once.
-                        if !self.password.0.is_empty() {
-                            self.unlock();
-                        }
-                    }
+        let opened = match result {
+            Ok(opened) => opened,
+            Err(refused) => return self.refuse(&path, &refused),
+        };
+        let problem = match &opened.state {
+            State::Checked(invitation) => {
+                self.remember(&path, invitation.content());
+                if let Some(holder) = self.holder.clone() {
+                    return self.enter_hall(Ticket { holder, invitation: invitation.clone(), rehearsed: None });
                 }
+                None
             }
-            Err(ReadError::Content(error)) => self.fail(explain::invitation(&error, &self.words)),
-            Err(ReadError::File(error)) => {
-                let gaps = [("file", file_name(path).into()), ("reason", error.to_string().into())];
-                self.fail(self.words.tell("home-not-a-file", gaps));
-            }
+            State::Unchecked(error) => error.as_ref().map(|error| explain::credential(error, &self.words)),
+        };
+        self.screen = Screen::Unlock(Unlock { file: path, opened, problem, busy: false });
+        // A password from a file is tried at once.
+        if !self.password.0.is_empty() {
+            self.unlock();
         }
+    }
+
+    /// Says why an invitation is not used. Its title is not shown, and it is not kept among the recent ones.
+    fn refuse(&mut self, path: &Path, refused: &Refused) {
+        let gone = matches!(refused, Refused::File(_));
+        let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let kept = self.settings.recent.len();
+        self.settings.recent.retain(|recent| gone || recent.path != resolved);
+        if self.settings.recent.len() != kept {
+            self.save_settings();
+        }
+        self.password = Password::with_room();
+        self.fail(explain::refused(refused, &file_name(path), (self.wall)(), &self.words));
+    }
+
+    fn remember(&mut self, path: &Path, content: &InvitationContent) {
+        self.settings.remember(Recent {
+            path: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+            title: content.title.clone(),
+            level: content.level,
+            not_before: content.not_before,
+            not_after: content.not_after,
+        });
+        self.save_settings();
     }
 
     /// Tries the password.
@@ -153,30 +160,13 @@ impl App {
         state.busy = false;
         match result {
             Ok(holder) => {
-                self.holder = Some(holder.clone());
-                match state.invitation.take() {
-                    Some(invitation) => self.verify(holder, *invitation),
-                    None => self.screen = Screen::Home,
-                }
+                self.holder = Some(holder);
+                let (file, paper) = (state.file.clone(), state.opened.paper.clone());
+                self.screen = Screen::Home;
+                // Again, with the certificates of what was really unlocked: the file may have changed.
+                self.check(file, move |with, wall| papers::check(paper, with, wall));
             }
             Err(error) => state.problem = Some(explain::credential(&error, &self.words)),
-        }
-    }
-
-    fn verify(&mut self, holder: Holder, invitation: UnverifiedInvitation) {
-        let wall = (self.wall)();
-        self.busy = Some(Busy::Opening);
-        self.screen = Screen::Home;
-        self.jobs.run("verify", move || {
-            Done::Verified(invitation.verify(holder.root(), wall).map(|invitation| (holder, invitation)))
-        });
-    }
-
-    pub(super) fn on_verified(&mut self, result: Result<(Holder, Invitation), InvitationError>) {
-        self.busy = None;
-        match result {
-            Ok((holder, invitation)) => self.enter_hall(Ticket { holder, invitation, rehearsed: None }),
-            Err(error) => self.fail(explain::invitation(&error, &self.words)),
         }
     }
 
@@ -215,9 +205,10 @@ impl App {
         self.screen = Screen::Home;
     }
 
-    /// Lists what is plugged in.
-    pub(super) fn look_for_devices(&self) {
-        self.jobs.run("devices", || Done::Devices(Box::new(devices())));
+    /// Lists what is plugged in, once at a time.
+    pub(super) fn look_for_devices(&mut self) {
+        let list = self.list_devices;
+        self.looking = self.looking || self.jobs.run("devices", move || Done::Devices(Box::new(list())));
     }
 
     pub(super) fn settings_data(&self) -> SettingsData {
@@ -236,14 +227,13 @@ impl App {
     pub(super) fn on_settings(&mut self, action: SettingsAction) {
         match action {
             SettingsAction::Back => self.screen = Screen::Home,
-            SettingsAction::ChooseCredential => self.pick_credential(),
+            SettingsAction::ChooseCredential => self.pick(Purpose::Credential),
             SettingsAction::ForgetCredential => {
                 self.settings.credential = None;
                 self.holder = None;
             }
-            SettingsAction::Choose(Kind::Camera, word) => self.settings.camera = word,
-            SettingsAction::Choose(Kind::Microphone, word) => self.settings.microphone = word,
-            SettingsAction::Choose(Kind::Speaker, word) => self.settings.speaker = word,
+            SettingsAction::Choose(kind, word) => self.settings.choose(kind, word),
+            SettingsAction::LookForDevices => return self.look_for_devices(),
             SettingsAction::CameraOn(on) => self.settings.camera_on = on,
             SettingsAction::MicrophoneOn(on) => self.settings.microphone_on = on,
         }

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use conclave_capture::Turns;
 use conclave_client::{Command, EndReason, Notice, Phase, Snapshot};
 
-use super::{App, Ended, Screen, dismiss, entry::Ticket};
+use super::{
+    App, Ended, Screen, dismiss,
+    entry::{Ticket, camera, microphone, pickers},
+};
 use crate::{
     engine::Engine,
     explain, layout,
@@ -16,6 +20,7 @@ use crate::{
             speakers::Speakers,
             ui::{MeetingAction, MeetingView},
         },
+        preview::data::Kind,
     },
     words::Words,
 };
@@ -93,6 +98,10 @@ impl Sitting {
         }
     }
 
+    fn rehearsed(&self) -> Option<Turns> {
+        self.ticket.as_ref().and_then(|ticket| ticket.rehearsed)
+    }
+
     fn toast(&mut self, sentence: String) {
         if self.view.toasts.last() != Some(&sentence) {
             self.view.toasts.push(sentence);
@@ -131,12 +140,20 @@ impl Sitting {
 impl App {
     pub(super) fn show_meeting(&mut self, ui: &mut egui::Ui) {
         let Screen::Meeting(sitting) = &mut self.screen else { return };
-        let data: MeetingData = meeting::data::data(&sitting.snapshot, &sitting.speakers, (self.wall)(), &self.words);
+        let pickers = pickers(&self.devices, &self.settings, &self.words);
+        let data: MeetingData =
+            meeting::data::data(&sitting.snapshot, &sitting.speakers, &pickers, (self.wall)(), &self.words);
         sitting.watch(ui.max_rect(), ui.pixels_per_point());
         let action = meeting::ui::show(ui, &data, &mut sitting.view, &*sitting.engine, &self.screenery, &self.words);
         match action {
             Some(MeetingAction::Microphone(on)) => sitting.send(Command::Microphone(on), &self.words),
             Some(MeetingAction::Camera(on)) => sitting.send(Command::Camera(on), &self.words),
+            Some(MeetingAction::LookForDevices) => self.look_for_devices(),
+            Some(MeetingAction::Choose(kind, word)) => {
+                sitting.send(selection(kind, &word, sitting.rehearsed()), &self.words);
+                self.settings.choose(kind, word);
+                self.save_settings();
+            }
             Some(MeetingAction::Retry) => sitting.send(Command::RetryNow, &self.words),
             Some(MeetingAction::Leave) => self.end_sitting(&EndReason::Left),
             Some(MeetingAction::Dismiss(index)) => sitting.remove_toast(index),
@@ -159,6 +176,15 @@ impl App {
         let again = sitting.ticket.clone();
         dismiss(sitting.into_engine());
         self.screen = Screen::Ended(Box::new(Ended { data, again }));
+    }
+}
+
+/// Asks for the device that a word names.
+fn selection(kind: Kind, word: &str, rehearsed: Option<Turns>) -> Command {
+    match kind {
+        Kind::Camera => Command::SelectCamera(camera(word, true, rehearsed)),
+        Kind::Microphone => Command::SelectMicrophone(microphone(word, rehearsed)),
+        Kind::Speaker => Command::SelectSpeaker(word.parse().unwrap_or_default()),
     }
 }
 

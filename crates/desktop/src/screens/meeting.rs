@@ -1,6 +1,11 @@
 //! The meeting itself: tiles, controls, the list of participants.
 
+mod bar;
 pub mod data;
+pub mod devices;
+pub mod menu;
+mod roster;
 pub mod speakers;
 pub mod tile;
+mod toasts;
 pub mod ui;

@@ -1,10 +1,11 @@
 //! The last screen, painted.
 
-use egui::{Rect, Sense, Ui, Vec2};
+use egui::{Sense, Ui, Vec2};
 
 use super::data::{EndedAction, EndedData};
 use crate::{
     icons::{self, Icon},
+    shortcuts,
     theme::{Type, colour, space},
     widgets::{self, PushButton, Weight},
     words::Words,
@@ -15,8 +16,10 @@ pub fn show(ui: &mut Ui, data: &EndedData, words: &Words) -> Option<EndedAction>
     let area = ui.max_rect();
     ui.painter().rect_filled(area, 0.0, colour::CANVAS);
     let mut action = None;
-    let top = area.top() + (area.height() * 0.2).max(space::XL);
-    widgets::column(ui, Rect::from_min_max(egui::pos2(area.left(), top), area.max), 520.0, |ui| {
+    if shortcuts::back(ui) {
+        action = Some(EndedAction::Home);
+    }
+    widgets::page(ui, area, 520.0, 0.2, |ui| {
         widgets::card(ui, |ui| {
             ui.set_width(ui.available_width());
             let (sign, _) = ui.allocate_exact_size(Vec2::splat(36.0), Sense::hover());

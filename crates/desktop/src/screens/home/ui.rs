@@ -27,12 +27,21 @@ pub fn show(ui: &mut Ui, data: &HomeData, words: &Words) -> Option<HomeAction> {
     let left = main.left() + ((main.width() - width) / 2.0).max(space::XXL);
     let top = area.top() + (area.height() * 0.07).min(72.0);
     let column = Rect::from_min_max(Pos2::new(left, top), Pos2::new(left + width, area.bottom() - space::XL));
-    widgets::inside(ui, column, |ui| main_column(ui, data, words, &mut action));
+    widgets::inside(ui, column, |ui| {
+        if area.height() < widgets::LOW {
+            egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                main_column(ui, data, words, false, &mut action);
+            });
+        } else {
+            main_column(ui, data, words, true, &mut action);
+        }
+    });
     side_column(ui, side, data, words, &mut action);
     action
 }
 
-fn main_column(ui: &mut Ui, data: &HomeData, words: &Words, action: &mut Option<HomeAction>) {
+/// `tall` where there is room for a list that scrolls on its own.
+fn main_column(ui: &mut Ui, data: &HomeData, words: &Words, tall: bool, action: &mut Option<HomeAction>) {
     let free = data.busy.is_none();
     widgets::text(ui, Type::Title, colour::TEXT, words.say("home-title"));
     ui.add_space(space::S);
@@ -44,7 +53,7 @@ fn main_column(ui: &mut Ui, data: &HomeData, words: &Words, action: &mut Option<
     ui.add_space(space::L);
     if !data.recent.is_empty() {
         widgets::text(ui, Type::Heading, colour::TEXT, words.say("home-recent"));
-        let rest = (ui.available_height() - 112.0).max(64.0);
+        let rest = if tall { (ui.available_height() - 112.0).max(64.0) } else { f32::INFINITY };
         egui::ScrollArea::vertical().max_height(rest).auto_shrink([false, true]).show(ui, |ui| {
             for (index, row) in data.recent.iter().enumerate() {
                 recent_row(ui, index, row, words, free, action);

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     explain,
-    screens::preview::data::{Kind, Picker},
+    screens::{
+        control::data::{ControlData, control},
+        preview::data::{Kind, Picker, SourceView},
+    },
     time,
     widgets::Urgency,
     words::Words,
@@ -97,21 +100,6 @@ pub struct TileData {
     pub spoken: String,
 }
 
-/// A control for microphone or camera.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ControlData {
-    /// Whether it is sent.
-    pub on: bool,
-    /// Whether it should be sent and cannot.
-    pub trouble: bool,
-    /// The word on it.
-    pub label: String,
-    /// What is open, or why nothing is, and what pressing does: for pointer and screen reader.
-    pub spoken: String,
-    /// How loud, from 0 to 1.
-    pub level: f32,
-}
-
 /// How good the connection is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QualityData {
@@ -125,13 +113,7 @@ pub struct QualityData {
 
 /// Makes the screen of a snapshot. `pickers` are what is plugged in: cameras, microphones, loudspeakers; `wall` is in
 /// seconds since 1970-01-01 UTC.
-pub fn data(
-    snapshot: &Snapshot,
-    speakers: &Speakers,
-    pickers: &[Picker; 3],
-    wall: u64,
-    words: &Words,
-) -> MeetingData {
+pub fn data(snapshot: &Snapshot, speakers: &Speakers, pickers: &[Picker; 3], wall: u64, words: &Words) -> MeetingData {
     let mut people: Vec<&Participant> = snapshot.participants.iter().collect();
     people.sort_by_key(|participant| table_order(participant));
     let tiles: Vec<TileData> =
@@ -146,8 +128,8 @@ pub fn data(
         title: snapshot.title.clone(),
         level: snapshot.level,
         stage: stage(snapshot, wall, words),
-        microphone: control(&snapshot.microphone, &MICROPHONE, words),
-        camera: control(&snapshot.camera, &CAMERA, words),
+        microphone: control(Kind::Microphone, &own_source(&snapshot.microphone, &pickers[1], words), words),
+        camera: control(Kind::Camera, &own_source(&snapshot.camera, &pickers[0], words), words),
         sound_devices: [
             source_list(Kind::Microphone, &pickers[1], &snapshot.microphone, true, words),
             speaker_list(&pickers[2], snapshot, words),
@@ -291,39 +273,13 @@ fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
     }
 }
 
-/// The messages of a control: on, off, none, and each of them spoken.
-struct Messages {
-    labels: [&'static str; 3],
-    spoken: [&'static str; 3],
-}
-
-const MICROPHONE: Messages = Messages {
-    labels: ["microphone-on", "microphone-off", "microphone-none"],
-    spoken: ["control-microphone-on", "control-microphone-off", "control-microphone-none"],
-};
-
-const CAMERA: Messages = Messages {
-    labels: ["camera-on", "camera-off", "camera-none"],
-    spoken: ["control-camera-on", "control-camera-off", "control-camera-none"],
-};
-
-fn control(source: &LocalSource, messages: &Messages, words: &Words) -> ControlData {
-    let device = match (&source.open_device, &source.problem) {
-        (Some(device), _) => device.clone(),
-        (None, Some(problem)) => explain::capture(problem, words),
-        (None, None) => String::new(),
-    };
-    let trouble = source.on && source.open_device.is_none() && source.problem.is_some();
-    let message = match (source.on, trouble) {
-        (_, true) => 2,
-        (true, false) => 0,
-        (false, false) => 1,
-    };
-    ControlData {
+fn own_source(source: &LocalSource, picker: &Picker, words: &Words) -> SourceView {
+    // A device that was given up on purpose is no trouble of its own, and still none is open.
+    let given_up = || (picker.chosen == "off").then(|| words.say("device-none"));
+    SourceView {
         on: source.on,
-        trouble,
-        label: words.say(messages.labels[message]),
-        spoken: words.tell(messages.spoken[message], [("device", device.into())]),
+        device: source.open_device.clone(),
+        problem: source.problem.as_ref().map(|problem| explain::capture(problem, words)).or_else(given_up),
         level: source.level,
     }
 }

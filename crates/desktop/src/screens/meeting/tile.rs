@@ -133,9 +133,21 @@ fn plate(painter: &Painter, rect: Rect, tile: &TileData, size: Size, corner: u8,
         }
         Size::Medium | Size::Small => {
             let kind = if size == Size::Medium { Type::SmallStrong } else { Type::Tiny };
+            let star = if !tile.chair {
+                0.0
+            } else if size == Size::Medium {
+                18.0
+            } else {
+                15.0
+            };
+            if tile.chair {
+                let at = Pos2::new(left + star / 2.0 - 2.0, plate.center().y);
+                let at = Rect::from_center_size(at, Vec2::splat(star - 3.0));
+                icons::paint(painter, Icon::Chair, at, colour::SPEAKING);
+            }
             let code = widgets::seat_code(
                 painter,
-                Pos2::new(left, plate.center().y),
+                Pos2::new(left + star, plate.center().y),
                 &tile.seat_code,
                 Type::Tiny,
                 colour::TEXT_MUTED,

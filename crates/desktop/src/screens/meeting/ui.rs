@@ -4,15 +4,17 @@ use conclave_model::LeafIndex;
 use egui::{Align, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 
 use super::{
+    bar,
     data::{MeetingData, Stage, TileData, strip},
-    tile,
+    roster, tile, toasts,
 };
 use crate::{
     icons::{self, Icon},
-    layout, shortcuts,
+    layout,
+    screens::preview::data::Kind,
     theme::{Type, colour, radius, space},
     video::{Screenery, Shown},
-    widgets::{self, Control, PushButton, Standing, Weight},
+    widgets::{self, PushButton, Weight},
     words::Words,
 };
 
@@ -26,12 +28,16 @@ pub struct MeetingView {
 }
 
 /// What the person wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MeetingAction {
     /// Open or mute the microphone.
     Microphone(bool),
     /// Open or close the camera.
     Camera(bool),
+    /// See what is plugged in now.
+    LookForDevices,
+    /// Use the device with this word from now on.
+    Choose(Kind, String),
     /// Try to connect now.
     Retry,
     /// Leave.
@@ -95,9 +101,9 @@ pub fn show(
     let mut action = None;
     widgets::level_banner(ui, parts.top_banner, data.level, words, ui.scope_id().with("level-top"));
     header(ui, parts.header, data, words);
-    bar(ui, parts.bar, data, view, words, &mut action);
+    bar::show(ui, parts.bar, data, view, words, &mut action);
     if let Some(rect) = parts.roster {
-        roster(ui, rect, data, words);
+        roster::show(ui, rect, data, words);
     }
     let mut stage = parts.stage.shrink2(Vec2::new(space::L, space::S));
     if let Some((urgency, sentence)) = strip(data, words) {
@@ -115,14 +121,16 @@ pub fn show(
         }
         stage.min.y = rect.bottom() + space::S;
     }
-    match &data.stage {
+    let own = match &data.stage {
         Stage::Seated | Stage::Reconnecting { .. } => tiles(ui, stage, &data.tiles, pictures, screenery, words),
         Stage::Entering { sentence, detail, can_retry } => {
             let said = Entering { sentence, detail: detail.as_deref(), can_retry: *can_retry };
-            entering(ui, stage, &said, pictures, screenery, words, &mut action);
+            Some(entering(ui, stage, &said, pictures, screenery, words, &mut action))
         }
+    };
+    if let Some(index) = toasts::show(ui, stage, own, &view.toasts, words) {
+        action = Some(MeetingAction::Dismiss(index));
     }
-    toasts(ui, parts.stage, view, words, &mut action);
     widgets::level_banner(ui, parts.bottom_banner, data.level, words, ui.scope_id().with("level-bottom"));
     action
 }
@@ -177,7 +185,7 @@ fn header(ui: &mut Ui, rect: Rect, data: &MeetingData, words: &Words) {
 }
 
 /// Something painted that is only read: reachable by keyboard, explained when pointed at.
-fn told(ui: &Ui, rect: Rect, name: &str, sentence: &str) {
+pub(super) fn told(ui: &Ui, rect: Rect, name: &str, sentence: &str) {
     let sense = Sense::focusable_noninteractive() | Sense::hover();
     let response = ui.interact(rect.shrink2(Vec2::new(-4.0, 8.0)), ui.scope_id().with(name), sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Status, true, sentence));
@@ -185,103 +193,24 @@ fn told(ui: &Ui, rect: Rect, name: &str, sentence: &str) {
     response.on_hover_text(sentence);
 }
 
-fn bar(
+/// Shows everybody; returns where the person's own tile is.
+fn tiles(
     ui: &Ui,
-    rect: Rect,
-    data: &MeetingData,
-    view: &mut MeetingView,
+    area: Rect,
+    people: &[TileData],
+    pictures: &dyn Pictures,
+    screenery: &Screenery,
     words: &Words,
-    action: &mut Option<MeetingAction>,
-) {
-    ui.painter().rect_filled(rect, 0.0, colour::SURFACE);
-    ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, colour::LINE));
-    let size = Control::SIZE;
-    let total = 3.0 * size.x + 3.0 * space::S + space::XL + size.x;
-    let mut at = Rect::from_min_size(Pos2::new(rect.center().x - total / 2.0, rect.center().y - size.y / 2.0), size);
-    let standing = |on: bool, trouble: bool| match (on, trouble) {
-        (_, true) => Standing::Trouble,
-        (true, false) => Standing::On,
-        (false, false) => Standing::Off,
-    };
-    let on_off = |on: bool, yes: &str, no: &str| words.say(if on { yes } else { no });
-
-    let microphone = Control {
-        icon: if data.microphone.on { Icon::Microphone } else { Icon::MicrophoneOff },
-        label: &on_off(data.microphone.on, "microphone-on", "microphone-off"),
-        accessible: &data.microphone.spoken,
-        hover: &data.microphone.spoken,
-        standing: standing(data.microphone.on, data.microphone.trouble),
-        level: data.microphone.level,
-    };
-    if microphone.show(ui, at, ui.scope_id().with("microphone")).clicked() || shortcuts::microphone(ui) {
-        *action = Some(MeetingAction::Microphone(!data.microphone.on));
-    }
-    at = at.translate(Vec2::new(size.x + space::S, 0.0));
-    let camera = Control {
-        icon: if data.camera.on { Icon::Camera } else { Icon::CameraOff },
-        label: &on_off(data.camera.on, "camera-on", "camera-off"),
-        accessible: &data.camera.spoken,
-        hover: &data.camera.spoken,
-        standing: standing(data.camera.on, data.camera.trouble),
-        level: 0.0,
-    };
-    if camera.show(ui, at, ui.scope_id().with("camera")).clicked() || shortcuts::camera(ui) {
-        *action = Some(MeetingAction::Camera(!data.camera.on));
-    }
-    at = at.translate(Vec2::new(size.x + space::S, 0.0));
-    let said = if view.roster_open { "control-roster-hide" } else { "control-roster-show" };
-    let said = words.tell(said, [("count", data.tiles.len().into())]);
-    let people = Control {
-        icon: Icon::People,
-        label: &words.tell("roster-short", [("count", data.tiles.len().into())]),
-        accessible: &said,
-        hover: &said,
-        standing: if view.roster_open { Standing::Open } else { Standing::Plain },
-        level: 0.0,
-    };
-    if people.show(ui, at, ui.scope_id().with("people")).clicked() || shortcuts::participants(ui) {
-        view.roster_open = !view.roster_open;
-    }
-    at = at.translate(Vec2::new(size.x + space::S + space::XL, 0.0));
-    let said = words.say("control-leave");
-    let leave = Control {
-        icon: Icon::Leave,
-        label: &words.say("leave"),
-        accessible: &said,
-        hover: &said,
-        standing: Standing::Danger,
-        level: 0.0,
-    };
-    if leave.show(ui, at, ui.scope_id().with("leave")).clicked() {
-        *action = Some(MeetingAction::Leave);
-    }
-    speaker(ui, rect, at.right() + space::XL, data);
-}
-
-/// The loudspeaker that is open, at the right of the bar.
-fn speaker(ui: &Ui, rect: Rect, left: f32, data: &MeetingData) {
-    let width = rect.right() - space::L - left;
-    if width < 80.0 {
-        return;
-    }
-    let tint = if data.speaker_trouble { colour::WARNING } else { colour::TEXT_MUTED };
-    let galley = widgets::line(ui.painter(), &data.speaker, Type::Small, tint, width - 26.0);
-    let left = rect.right() - space::L - galley.size().x - 26.0;
-    let sign = Rect::from_center_size(Pos2::new(left + 9.0, rect.center().y), Vec2::splat(18.0));
-    icons::paint(ui.painter(), if data.speaker_trouble { Icon::Warning } else { Icon::Speaker }, sign, tint);
-    ui.painter().galley(Pos2::new(left + 26.0, rect.center().y - galley.size().y / 2.0), galley, tint);
-    let place = Rect::from_min_max(
-        Pos2::new(left, rect.top() + space::L),
-        Pos2::new(rect.right() - space::L, rect.bottom() - space::L),
-    );
-    told(ui, place, "speaker", &data.speaker);
-}
-
-fn tiles(ui: &Ui, area: Rect, people: &[TileData], pictures: &dyn Pictures, screenery: &Screenery, words: &Words) {
+) -> Option<Rect> {
+    let mut own = None;
     for (rect, person) in layout::tiles(people.len(), area, space::TILES).into_iter().zip(people) {
         let shown = if person.mine { pictures.own() } else { pictures.of(person.leaf) };
         tile::show(ui, rect, person, shown.as_ref(), screenery, words, ui.scope_id().with(("tile", person.leaf.0)));
+        if person.mine {
+            own = Some(rect);
+        }
     }
+    own
 }
 
 struct Entering<'a> {
@@ -298,7 +227,7 @@ fn entering(
     screenery: &Screenery,
     words: &Words,
     action: &mut Option<MeetingAction>,
-) {
+) -> Rect {
     let width = area.width().min(560.0);
     let height = (width * 9.0 / 16.0).min(area.height() - 150.0).max(80.0);
     let top = area.center().y - (height + 130.0) / 2.0;
@@ -330,84 +259,5 @@ fn entering(
             *action = Some(MeetingAction::Retry);
         }
     });
-}
-
-fn roster(ui: &mut Ui, rect: Rect, data: &MeetingData, words: &Words) {
-    ui.painter().rect_filled(rect, 0.0, colour::SURFACE);
-    ui.painter().vline(rect.left() + 0.5, rect.y_range(), Stroke::new(1.0, colour::LINE));
-    widgets::inside(ui, rect.shrink2(Vec2::new(space::L, space::M)), |ui| {
-        widgets::text(
-            ui,
-            Type::Heading,
-            colour::TEXT,
-            words.tell("roster-title", [("count", data.tiles.len().into())]),
-        );
-        widgets::text(ui, Type::Small, colour::TEXT_MUTED, words.say("roster-hint"));
-        ui.add_space(space::XS);
-        egui::ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
-            for person in &data.tiles {
-                roster_row(ui, person, words);
-            }
-        });
-    });
-}
-
-fn roster_row(ui: &mut Ui, person: &TileData, words: &Words) {
-    let size = Vec2::new(ui.available_width(), 54.0);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::focusable_noninteractive() | Sense::hover());
-    let painter = ui.painter();
-    if response.hovered() {
-        painter.rect_filled(rect, CornerRadius::same(radius::M), colour::RAISED);
-    }
-    let disc = Pos2::new(rect.left() + 24.0, rect.center().y);
-    widgets::initials(painter, disc, 36.0, &person.name);
-    if person.speaking {
-        painter.circle_stroke(disc, 19.5, Stroke::new(2.5, colour::SPEAKING));
-    }
-    let mut right = rect.right() - 6.0;
-    for (icon, tint) in tile::signs(person) {
-        let at = Rect::from_center_size(Pos2::new(right - 8.0, rect.top() + 18.0), Vec2::splat(16.0));
-        icons::paint(painter, icon, at, tint);
-        right -= 22.0;
-    }
-    let left = rect.left() + 52.0;
-    let name =
-        if person.mine { words.tell("tile-me", [("name", person.name.as_str().into())]) } else { person.name.clone() };
-    let name = widgets::line(painter, &name, Type::Strong, colour::TEXT, right - left);
-    painter.galley(Pos2::new(left, rect.top() + 8.0), name, colour::TEXT);
-    let below = format!("{}, {}", person.seat, person.role);
-    let below = widgets::line(painter, &below, Type::Small, colour::TEXT_MUTED, rect.right() - left);
-    painter.galley(Pos2::new(left, rect.top() + 29.0), below, colour::TEXT_MUTED);
-    response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, &person.spoken));
-    widgets::focus_ring(painter, &response, radius::M);
-    response.on_hover_text(&person.spoken);
-}
-
-fn toasts(ui: &mut Ui, area: Rect, view: &MeetingView, words: &Words, action: &mut Option<MeetingAction>) {
-    let mut bottom = area.bottom() - space::L;
-    for (index, message) in view.toasts.iter().enumerate().rev().take(3) {
-        let width = (area.width() - 2.0 * space::XL).min(520.0);
-        let galley = ui.painter().layout(message.clone(), Type::Body.font(), colour::TEXT, width - 96.0);
-        let height = (galley.size().y + 24.0).max(48.0);
-        let rect = Rect::from_min_size(Pos2::new(area.left() + space::XL, bottom - height), Vec2::new(width, height));
-        let painter = ui.painter();
-        painter.rect_filled(rect.expand(1.0), CornerRadius::same(radius::M), colour::OUTLINE);
-        painter.rect_filled(rect, CornerRadius::same(radius::M), colour::RAISED);
-        let sign = Rect::from_center_size(rect.left_center() + Vec2::new(24.0, 0.0), Vec2::splat(20.0));
-        icons::paint(painter, Icon::Warning, sign, colour::WARNING);
-        painter.galley(Pos2::new(rect.left() + 46.0, rect.center().y - galley.size().y / 2.0), galley, colour::TEXT);
-        let alert = ui.interact(rect, ui.scope_id().with(("toast", index)), Sense::hover());
-        alert.widget_info(|| WidgetInfo::labeled(Role::Alert, true, message));
-        let cross = Rect::from_center_size(rect.right_center() - Vec2::new(26.0, 0.0), Vec2::splat(32.0));
-        let close = ui.interact(cross, ui.scope_id().with(("toast-close", index)), Sense::click());
-        let said = words.say("dismiss");
-        close.widget_info(|| WidgetInfo::labeled(Role::Button, true, &said));
-        icons::paint(ui.painter(), Icon::Close, cross.shrink(7.0), colour::TEXT_MUTED);
-        widgets::focus_ring(ui.painter(), &close, radius::S);
-        if close.clicked() {
-            *action = Some(MeetingAction::Dismiss(index));
-        }
-        bottom = rect.top() - space::S;
-    }
+    picture
 }

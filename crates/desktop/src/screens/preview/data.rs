@@ -59,6 +59,15 @@ pub struct Picker {
     pub chosen: String,
 }
 
+/// What was done with a picker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PickerAction {
+    /// It was opened.
+    Opened,
+    /// The one with this word was chosen.
+    Chosen(String),
+}
+
 /// Which device a picker is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -81,20 +90,25 @@ pub enum PreviewAction {
     Microphone(bool),
     /// Open or close the camera.
     Camera(bool),
+    /// See what is plugged in now.
+    LookForDevices,
     /// Use the device with this word.
     Choose(Kind, String),
 }
 
 impl Picker {
     /// The system's default, then the devices, then what was chosen before and is not there.
+    ///
+    /// A device with the default's name is the default by another way, and is left out unless it was chosen.
     pub fn new(
         default_name: String,
         devices: impl IntoIterator<Item = (String, String)>,
         chosen: &str,
         missing: impl FnOnce(&str) -> String,
     ) -> Self {
-        let mut entries = vec![("default".to_owned(), default_name)];
-        entries.extend(devices.into_iter().map(|(id, name)| (format!("device:{id}"), name)));
+        let mut entries = vec![("default".to_owned(), default_name.clone())];
+        let devices = devices.into_iter().map(|(id, name)| (format!("device:{id}"), name));
+        entries.extend(devices.filter(|(word, name)| *name != default_name || word == chosen));
         if !entries.iter().any(|(word, _)| word == chosen) {
             entries.push((chosen.to_owned(), missing(chosen)));
         }
@@ -118,5 +132,15 @@ mod tests {
         assert_eq!((there.entries.len(), there.chosen_name()), (2, "Headset"));
         let gone = Picker::new("Default".into(), devices(), "device:hdmi", |word| format!("{word} (gone)"));
         assert_eq!((gone.entries.len(), gone.chosen_name()), (3, "device:hdmi (gone)"));
+    }
+
+    #[test]
+    fn the_systems_default_is_listed_once() {
+        let devices = || [("alsa:default".to_owned(), "Default".to_owned()), ("usb".to_owned(), "Headset".to_owned())];
+        let picker = Picker::new("Default".into(), devices(), "default", |_| unreachable!());
+        let names: Vec<&str> = picker.entries.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["Default", "Headset"]);
+        let picker = Picker::new("Default".into(), devices(), "device:alsa:default", |_| unreachable!());
+        assert_eq!((picker.entries.len(), picker.chosen_name()), (3, "Default"));
     }
 }

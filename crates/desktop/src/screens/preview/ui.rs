@@ -2,18 +2,22 @@
 
 use egui::{Align, ComboBox, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::data::{Kind, Picker, PreviewAction, PreviewData};
+use super::data::{Kind, Picker, PickerAction, PreviewAction, PreviewData};
 use crate::{
     icons::Icon,
+    screens::control::{self, data::ControlData},
     shortcuts,
     theme::{Type, colour, radius, space},
     video::Screenery,
-    widgets::{self, Control, PushButton, Standing, Weight},
+    widgets::{self, Control, PushButton, Weight},
     words::Words,
 };
 
 /// Room for everything beside the picture, a title and a warning of two lines each included.
 const SIDE_HEIGHT: f32 = 556.0;
+
+/// Height of the way in, while it has nothing to say.
+const WAY_IN: f32 = 112.0;
 
 /// Shows the screen and returns what the person wants.
 pub fn show(ui: &mut Ui, data: &PreviewData, screenery: &Screenery, words: &Words) -> Option<PreviewAction> {
@@ -38,10 +42,22 @@ pub fn show(ui: &mut Ui, data: &PreviewData, screenery: &Screenery, words: &Word
         Pos2::new(side.left(), side.top().min(foot - SIDE_HEIGHT).max(room.top())),
         Pos2::new(side.right(), foot),
     );
+    if shortcuts::back(ui) {
+        action = Some(PreviewAction::Back);
+    }
     if side.height() < SIDE_HEIGHT {
-        // On a small screen what is chosen scrolls, and the way in stays in sight.
-        let (upper, lower) = side.split_top_bottom_at_y(side.bottom() - 112.0);
-        widgets::inside(ui, lower, |ui| way_in(ui, data, words, &mut action));
+        // On a small screen what is chosen scrolls, and the way in stays in sight, however much it has to say.
+        let height = ui.data(|memory| memory.get_temp(ui.scope_id())).unwrap_or(WAY_IN).min(side.height() / 2.0);
+        let (upper, lower) = side.split_top_bottom_at_y(side.bottom() - height);
+        let used = widgets::inside(ui, lower, |ui| {
+            way_in(ui, data, words, &mut action);
+            ui.min_rect().height()
+        });
+        if (used - height).abs() > 0.5 {
+            let id = ui.scope_id();
+            ui.data_mut(|memory| memory.insert_temp(id, used));
+            ui.request_repaint();
+        }
         widgets::inside(ui, upper, |ui| {
             egui::ScrollArea::vertical()
                 .auto_shrink([false, false])
@@ -94,42 +110,16 @@ fn controls(ui: &mut Ui, picture: Rect, data: &PreviewData, words: &Words, actio
     let top = picture.bottom() + space::M;
     let size = Control::SIZE;
     let (microphone, camera) = (shortcuts::microphone(ui), shortcuts::camera(ui));
-    let standing = |on: bool, problem: bool| match (on, problem) {
-        (true, true) => Standing::Trouble,
-        (true, false) => Standing::On,
-        (false, _) => Standing::Off,
-    };
-    let source = &data.microphone;
-    let device = source.device.clone().or_else(|| source.problem.clone()).unwrap_or_default();
-    let said = if source.on { "control-microphone-on" } else { "control-microphone-off" };
-    let accessible = words.tell(said, [("device", device.as_str().into())]);
-    let first = Control {
-        icon: if source.on { Icon::Microphone } else { Icon::MicrophoneOff },
-        label: &if source.on { words.say("microphone-on") } else { words.say("microphone-off") },
-        accessible: &accessible,
-        hover: &accessible,
-        standing: standing(source.on, source.problem.is_some()),
-        level: 0.0,
-    };
     let at = Rect::from_min_size(Pos2::new(picture.left(), top), size);
-    if first.show(ui, at, ui.scope_id().with("microphone")).clicked() || microphone {
-        *action = Some(PreviewAction::Microphone(!source.on));
+    // The meter beside it shows the loudness already.
+    let first = ControlData { level: 0.0, ..control::data::control(Kind::Microphone, &data.microphone, words) };
+    if control::ui::show(ui, at, Kind::Microphone, &first, false).clicked() || microphone {
+        *action = Some(PreviewAction::Microphone(!data.microphone.on));
     }
-    let source = &data.camera;
-    let device = source.device.clone().or_else(|| source.problem.clone()).unwrap_or_default();
-    let said = if source.on { "control-camera-on" } else { "control-camera-off" };
-    let accessible = words.tell(said, [("device", device.as_str().into())]);
-    let second = Control {
-        icon: if source.on { Icon::Camera } else { Icon::CameraOff },
-        label: &if source.on { words.say("camera-on") } else { words.say("camera-off") },
-        accessible: &accessible,
-        hover: &accessible,
-        standing: standing(source.on, source.problem.is_some()),
-        level: 0.0,
-    };
+    let second = control::data::control(Kind::Camera, &data.camera, words);
     let at = at.translate(Vec2::new(size.x + space::S, 0.0));
-    if second.show(ui, at, ui.scope_id().with("camera")).clicked() || camera {
-        *action = Some(PreviewAction::Camera(!source.on));
+    if control::ui::show(ui, at, Kind::Camera, &second, false).clicked() || camera {
+        *action = Some(PreviewAction::Camera(!data.camera.on));
     }
 
     let rest =
@@ -173,8 +163,10 @@ fn choices(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<P
         (Kind::Speaker, words.say("speaker"), &data.speakers),
     ];
     for (kind, name, picker) in pickers {
-        if let Some(word) = pick(ui, &name, picker) {
-            *action = Some(PreviewAction::Choose(kind, word));
+        match pick(ui, &name, picker) {
+            Some(PickerAction::Opened) => *action = Some(PreviewAction::LookForDevices),
+            Some(PickerAction::Chosen(word)) => *action = Some(PreviewAction::Choose(kind, word)),
+            None => {}
         }
     }
 }
@@ -198,8 +190,8 @@ fn way_in(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<Pr
     });
 }
 
-/// A list of devices; returns the word of the one that was chosen now.
-pub fn pick(ui: &mut Ui, name: &str, picker: &Picker) -> Option<String> {
+/// A list of devices; returns what was done with it now.
+pub fn pick(ui: &mut Ui, name: &str, picker: &Picker) -> Option<PickerAction> {
     let label = widgets::text(ui, Type::SmallStrong, colour::TEXT_MUTED, name);
     let width = ui.available_width();
     let mut chosen = None;
@@ -210,11 +202,12 @@ pub fn pick(ui: &mut Ui, name: &str, picker: &Picker) -> Option<String> {
         .show_ui(ui, |ui| {
             for (word, entry) in &picker.entries {
                 if ui.selectable_label(*word == picker.chosen, entry.as_str()).clicked() && *word != picker.chosen {
-                    chosen = Some(word.clone());
+                    chosen = Some(PickerAction::Chosen(word.clone()));
                 }
             }
         });
     let response = shown.response.labelled_by(label.id);
     widgets::focus_ring(ui.painter(), &response, radius::M);
-    chosen
+    let opened = response.clicked() && shown.inner.is_some();
+    chosen.or(opened.then_some(PickerAction::Opened))
 }

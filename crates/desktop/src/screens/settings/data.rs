@@ -30,6 +30,8 @@ pub enum SettingsAction {
     ChooseCredential,
     /// Forget where the credential lies.
     ForgetCredential,
+    /// See what is plugged in now.
+    LookForDevices,
     /// Begin with this device.
     Choose(Kind, String),
     /// Enter with the camera open, or not.

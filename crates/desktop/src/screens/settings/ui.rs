@@ -5,7 +5,11 @@ use egui::{Rect, Ui};
 use super::data::{SettingsAction, SettingsData};
 use crate::{
     icons::Icon,
-    screens::preview::{data::Kind, ui::pick},
+    screens::preview::{
+        data::{Kind, PickerAction},
+        ui::pick,
+    },
+    shortcuts,
     theme::{Type, colour, space},
     widgets::{self, PushButton, Weight},
     words::Words,
@@ -19,7 +23,7 @@ pub fn show(ui: &mut Ui, data: &SettingsData, words: &Words) -> Option<SettingsA
     let top = area.top() + (area.height() * 0.05).max(space::L);
     let column = Rect::from_min_max(egui::pos2(area.left(), top), area.max);
     widgets::column(ui, column, 560.0, |ui| {
-        if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked() {
+        if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked() || shortcuts::back(ui) {
             action = Some(SettingsAction::Back);
         }
         widgets::text(ui, Type::Title, colour::TEXT, words.say("settings"));
@@ -64,8 +68,10 @@ fn devices(ui: &mut Ui, data: &SettingsData, words: &Words, action: &mut Option<
         (Kind::Speaker, words.say("speaker"), &data.speakers),
     ];
     for (kind, name, picker) in pickers {
-        if let Some(word) = pick(ui, &name, picker) {
-            *action = Some(SettingsAction::Choose(kind, word));
+        match pick(ui, &name, picker) {
+            Some(PickerAction::Opened) => *action = Some(SettingsAction::LookForDevices),
+            Some(PickerAction::Chosen(word)) => *action = Some(SettingsAction::Choose(kind, word)),
+            None => {}
         }
     }
     ui.add_space(space::S);

@@ -8,12 +8,25 @@ use zeroize::Zeroizing;
 pub struct UnlockData {
     /// The name of the credential's file; `None` where none was chosen.
     pub file: Option<String>,
-    /// The meeting that it is for, as its invitation says before it is verified.
-    pub meeting: Option<(String, Level)>,
+    /// The meeting that it is for; `None` while its invitation is not verified.
+    pub meeting: Option<MeetingFacts>,
+    /// The name of the invitation's file.
+    pub invitation: String,
     /// What went wrong, in words.
     pub problem: Option<String>,
     /// Whether the password is being tried.
     pub busy: bool,
+}
+
+/// What a verified invitation says of its meeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeetingFacts {
+    /// The title.
+    pub title: String,
+    /// When it is, in words.
+    pub when: String,
+    /// The level.
+    pub level: Level,
 }
 
 /// A password while it is being written; wiped when dropped, never shown by `Debug`.

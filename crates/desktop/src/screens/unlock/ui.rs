@@ -1,10 +1,11 @@
 //! The screen for the password, painted.
 
-use egui::{Key, Rect, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo};
+use egui::{Key, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo};
 
-use super::data::{Password, UnlockAction, UnlockData};
+use super::data::{MeetingFacts, Password, UnlockAction, UnlockData};
 use crate::{
     icons::{self, Icon},
+    shortcuts,
     theme::{Type, colour, space},
     widgets::{self, PushButton, Weight},
     words::Words,
@@ -15,11 +16,11 @@ pub fn show(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Wor
     let area = ui.max_rect();
     ui.painter().rect_filled(area, 0.0, colour::CANVAS);
     let mut action = None;
-    let top = area.top() + (area.height() * 0.14).max(space::XL);
-    widgets::column(ui, Rect::from_min_max(egui::pos2(area.left(), top), area.max), 460.0, |ui| {
-        widgets::card(ui, |ui| action = card(ui, data, password, words));
-    });
-    action
+    if shortcuts::back(ui) && !data.busy {
+        action = Some(UnlockAction::Back);
+    }
+    let shown = widgets::page(ui, area, 460.0, 0.14, |ui| widgets::card(ui, |ui| card(ui, data, password, words)));
+    shown.or(action)
 }
 
 fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) -> Option<UnlockAction> {
@@ -28,9 +29,17 @@ fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) 
     let (sign, _) = ui.allocate_exact_size(Vec2::splat(36.0), Sense::hover());
     icons::paint(ui.painter(), Icon::Card, sign, colour::ACCENT_TEXT);
     widgets::text(ui, Type::Title, colour::TEXT, words.say("unlock-title"));
-    if let Some((title, level)) = &data.meeting {
-        widgets::text(ui, Type::Body, colour::TEXT_MUTED, words.tell("unlock-for", [("title", title.as_str().into())]));
-        widgets::level_chip(ui, *level, words);
+    match &data.meeting {
+        Some(MeetingFacts { title, when, level }) => {
+            widgets::text(ui, Type::Body, colour::TEXT, words.tell("unlock-for", [("title", title.as_str().into())]));
+            widgets::text(ui, Type::Small, colour::TEXT_MUTED, when.clone());
+            widgets::level_chip(ui, *level, words);
+        }
+        // What an invitation says is not shown before it is known to be true.
+        None => {
+            let said = words.tell("unlock-unchecked", [("file", data.invitation.as_str().into())]);
+            widgets::text(ui, Type::Body, colour::TEXT_MUTED, said);
+        }
     }
     ui.add_space(space::S);
     let Some(file) = &data.file else {
