@@ -1,6 +1,6 @@
 //! Opus and AV1, scaling and colour.
 //!
-//! The only home of codec FFI: `av1/aom.rs` (libaom, encoder) and `opus/ffi.rs` (libopus, decoder). Everything above
+//! The only home of codec FFI: `av1/aom.rs` (libaom, encoder) and `opus/ffi.rs` (libopus). Everything above
 //! them is safe Rust; what comes from the network is decoded by `rav1d`, which is dav1d in Rust, and by libopus.
 //! Pictures are 8-bit 4:2:0 from end to end ([`conclave_model::Picture`]); sound is mono at [`SAMPLE_RATE`].
 //!
@@ -11,6 +11,7 @@ pub mod colour;
 pub mod error;
 pub mod opus;
 pub mod quality;
+pub mod redundant;
 pub mod scale;
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use conclave_model::{Bitrate, EncodedFrame, Picture};
 
 pub use av1::{Av1Decoder, Av1Encoder, VideoSettings};
 pub use error::CodecError;
-pub use opus::{AudioSettings, OpusDecoder, OpusEncoder};
+pub use opus::{AudioSettings, OpusDecoder, OpusEncoder, Protection, without_redundancy};
+pub use redundant::{FrameCopy, Redundant};
 pub use scale::{Fit, PictureScaler, fit, scale};
 
 /// Samples per second of all sound here.

@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conclave_model::Bitrate;
-use opus::{Application, Channels, Signal};
 
 use crate::{AudioDecoder, AudioEncoder, CodecError, SAMPLE_RATE};
-use ffi::RawDecoder;
+use ffi::{RawDecoder, RawDred, RawEncoder, Setting, VOICE};
 
 /// How to encode sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioSettings {
-    /// The average; 6 to 256 kbit/s. Silence takes less, difficult sounds more.
+    /// The average, deep redundancy included; 6 to 256 kbit/s. Silence takes less, difficult sounds more.
     pub bitrate: Bitrate,
     /// How much sound a packet holds: 2.5, 5, 10, 20, 40 or 60 ms.
     pub frame: Duration,
     /// Whether to send next to nothing during silence. It tells an eavesdropper who speaks.
     pub dtx: bool,
+    /// Whether every packet has the same size, so that sizes tell nothing about what is said. Silence is then sent like
+    /// anything else, whatever `dtx` says.
+    pub constant: bool,
     /// From 0 (fast) to 10 (good).
     pub complexity: u8,
 }
@@ -27,26 +29,63 @@ pub struct AudioSettings {
 /// 20 ms frames, 40 kbit/s, silence is sent like anything else.
 impl Default for AudioSettings {
     fn default() -> Self {
-        Self { bitrate: Bitrate::kbps(40), frame: Duration::from_millis(20), dtx: false, complexity: 9 }
+        Self {
+            bitrate: Bitrate::kbps(40),
+            frame: Duration::from_millis(20),
+            dtx: false,
+            constant: false,
+            complexity: 9,
+        }
     }
+}
+
+/// What an encoder adds for decoders that miss packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protection {
+    /// How much of the past each packet describes by deep redundancy (DRED): 0 for none, at most
+    /// [`Protection::MAX_DRED`]. It takes bits from the sound itself.
+    pub dred: Duration,
+    /// Share of packets that are expected to be lost, in percent. Deep redundancy gets no bits at 0.
+    pub loss: u8,
+    /// Whether frequencies above 8 kHz are left out, which leaves more bits for those that make speech understood.
+    pub wideband: bool,
+    /// Whether packets repeat the frame before them in the way of Opus 1.0 (LBRR). Only for comparison: nothing here
+    /// decodes it but [`OpusDecoder::decode_inband`], and libopus gives DRED fewer bits beside it.
+    pub inband: bool,
+}
+
+impl Protection {
+    /// The most that deep redundancy reaches back.
+    pub const MAX_DRED: Duration = Duration::from_millis(1040);
 }
 
 /// libopus, encoding.
 #[derive(Debug)]
 pub struct OpusEncoder {
-    encoder: opus::Encoder,
+    encoder: RawEncoder,
     frame_samples: usize,
     dtx: bool,
 }
 
-/// libopus, decoding, with a neural network that makes up what was lost.
+/// libopus, decoding, with neural networks that make up what was lost, or restore it from what later packets tell.
 #[derive(Debug)]
 pub struct OpusDecoder {
     decoder: RawDecoder,
+    /// Opened when the first loss may be restored.
+    dred: Option<Dred>,
+}
+
+/// The deep redundancy of the packet that was looked at last.
+#[derive(Debug)]
+struct Dred {
+    raw: RawDred,
+    packet: Vec<u8>,
+    /// How many samples before the packet it begins.
+    begins: usize,
 }
 
 impl OpusEncoder {
-    /// Opens an encoder.
+    /// Opens an encoder without protection.
     ///
     /// # Errors
     /// [`CodecError::Setting`] for a setting out of bounds, [`CodecError::Codec`] where libopus refuses.
@@ -61,18 +100,41 @@ impl OpusEncoder {
             return Err(CodecError::Setting { what: "complexity", found, allowed: "0 to 10" });
         }
         let rate = bits(settings.bitrate)?;
-        let open = |error| refused("open", error);
-        // Not the telephony mode: its high-pass filter and formant emphasis change a voice that is already clean.
-        let mut encoder = opus::Encoder::new(SAMPLE_RATE, Channels::Mono, Application::Audio).map_err(open)?;
-        encoder.set_bitrate(rate).map_err(open)?;
-        encoder.set_vbr(true).map_err(open)?;
-        encoder.set_vbr_constraint(true).map_err(open)?;
-        encoder.set_signal(Signal::Voice).map_err(open)?;
-        encoder.set_complexity(i32::from(settings.complexity)).map_err(open)?;
-        encoder.set_dtx(settings.dtx).map_err(open)?;
-        encoder.set_inband_fec(false).map_err(open)?;
-        let frame_samples = samples(settings.frame);
-        Ok(Self { encoder, frame_samples, dtx: settings.dtx })
+        let dtx = settings.dtx && !settings.constant;
+        let mut encoder = RawEncoder::open(SAMPLE_RATE)?;
+        for (setting, value) in [
+            (Setting::Bitrate, rate),
+            (Setting::Vbr, i32::from(!settings.constant)),
+            (Setting::ConstrainedVbr, 1),
+            (Setting::Signal, VOICE),
+            (Setting::Complexity, i32::from(settings.complexity)),
+            (Setting::Dtx, i32::from(dtx)),
+            (Setting::InbandFec, 0),
+        ] {
+            encoder.set(setting, value)?;
+        }
+        Ok(Self { encoder, frame_samples: samples(settings.frame), dtx })
+    }
+
+    /// Changes what is added for decoders that miss packets, from the next frame on.
+    ///
+    /// # Errors
+    /// [`CodecError::Setting`] for more than [`Protection::MAX_DRED`] or a loss above 100, [`CodecError::Codec`] where
+    /// libopus refuses.
+    pub fn protect(&mut self, protection: Protection) -> Result<(), CodecError> {
+        let dred = protection.dred.as_millis() / 10;
+        let Some(dred) = i32::try_from(dred).ok().filter(|_| protection.dred <= Protection::MAX_DRED) else {
+            let found = u64::try_from(protection.dred.as_millis()).unwrap_or(u64::MAX);
+            return Err(CodecError::Setting { what: "DRED", found, allowed: "0 to 1040 milliseconds" });
+        };
+        if protection.loss > 100 {
+            let found = protection.loss.into();
+            return Err(CodecError::Setting { what: "expected loss", found, allowed: "0 to 100 percent" });
+        }
+        self.encoder.set(Setting::MaxBandwidth, if protection.wideband { ffi::WIDEBAND } else { ffi::FULLBAND })?;
+        self.encoder.set(Setting::InbandFec, i32::from(protection.inband))?;
+        self.encoder.set(Setting::Loss, i32::from(protection.loss))?;
+        self.encoder.set(Setting::Dred, dred)
     }
 }
 
@@ -81,13 +143,13 @@ impl AudioEncoder for OpusEncoder {
         if samples.len() != self.frame_samples {
             return Err(CodecError::FrameLength { found: samples.len(), wanted: self.frame_samples });
         }
-        let packet = self.encoder.encode_vec_float(samples, MAX_PACKET).map_err(|error| refused("encode", error))?;
+        let packet = self.encoder.encode(samples, MAX_PACKET)?;
         // RFC 6716 and libopus: a packet of up to two bytes need not be sent.
         Ok((!self.dtx || packet.len() > 2).then(|| packet.into()))
     }
 
     fn set_bitrate(&mut self, bitrate: Bitrate) -> Result<(), CodecError> {
-        self.encoder.set_bitrate(bits(bitrate)?).map_err(|error| refused("set bitrate", error))
+        self.encoder.set(Setting::Bitrate, bits(bitrate)?)
     }
 }
 
@@ -97,7 +159,49 @@ impl OpusDecoder {
     /// # Errors
     /// [`CodecError::Codec`] where libopus refuses.
     pub fn new() -> Result<Self, CodecError> {
-        Ok(Self { decoder: RawDecoder::open(SAMPLE_RATE, DEEP_CONCEALMENT)? })
+        Ok(Self { decoder: RawDecoder::open(SAMPLE_RATE, DEEP_CONCEALMENT)?, dred: None })
+    }
+
+    /// Restores `samples` samples that began `before` samples before the first of `packet`, a later packet, from its
+    /// deep redundancy; the state goes on as after [`AudioDecoder::conceal`].
+    ///
+    /// Call it in the order of the sound, in the place of the lost packets. `None` where the packet does not tell of
+    /// them, or nothing at all; the state is then as before. Any bytes are safe to pass. Reading a packet's redundancy
+    /// costs about as much as decoding; it is read once for all losses that it restores.
+    ///
+    /// # Errors
+    /// [`CodecError::FrameLength`] unless `samples` is a multiple of 2.5 ms, up to 120 ms.
+    pub fn recover(&mut self, packet: &[u8], before: usize, samples: usize) -> Result<Option<Vec<f32>>, CodecError> {
+        check_length(samples)?;
+        if packet.is_empty() || packet.len() > MAX_PACKET || before > MAX_DRED_SAMPLES {
+            return Ok(None);
+        }
+        let dred = match &mut self.dred {
+            Some(dred) => dred,
+            None => self.dred.insert(Dred { raw: RawDred::open()?, packet: Vec::new(), begins: 0 }),
+        };
+        if dred.packet != packet {
+            dred.begins = dred.raw.parse(packet, MAX_DRED_SAMPLES, SAMPLE_RATE);
+            dred.packet.clear();
+            dred.packet.extend_from_slice(packet);
+        }
+        if dred.begins < before.max(1) {
+            return Ok(None);
+        }
+        self.decoder.recover(&dred.raw, before, samples).map(Some)
+    }
+
+    /// Restores the frame before `packet` from what [`Protection::inband`] put into it, or makes it up.
+    ///
+    /// # Errors
+    /// [`CodecError::FrameLength`] as in [`AudioDecoder::conceal`], [`CodecError::Bitstream`] for bytes that are no
+    /// packet.
+    pub fn decode_inband(&mut self, packet: &[u8], samples: usize) -> Result<Vec<f32>, CodecError> {
+        check_length(samples)?;
+        if packet.is_empty() || packet.len() > MAX_PACKET {
+            return Err(CodecError::Bitstream);
+        }
+        self.decoder.decode(Some(packet), true, samples)
     }
 }
 
@@ -106,21 +210,37 @@ impl AudioDecoder for OpusDecoder {
         if packet.is_empty() || packet.len() > MAX_PACKET {
             return Err(CodecError::Bitstream);
         }
-        self.decoder.decode(Some(packet), MAX_SAMPLES)
+        self.decoder.decode(Some(packet), false, MAX_SAMPLES)
     }
 
     fn conceal(&mut self, samples: usize) -> Result<Vec<f32>, CodecError> {
-        if samples == 0 || samples > MAX_SAMPLES || !samples.is_multiple_of(SHORTEST) {
-            return Err(CodecError::FrameLength { found: samples, wanted: SHORTEST });
-        }
-        self.decoder.decode(None, samples)
+        check_length(samples)?;
+        self.decoder.decode(None, false, samples)
     }
 }
 
-fn bits(bitrate: Bitrate) -> Result<opus::Bitrate, CodecError> {
+/// The packet without padding and deep redundancy: only the sound of its own frame.
+///
+/// For copies that travel in other packets, which bring deep redundancy of their own. `None` for bytes that are no
+/// packet; any bytes are safe to pass.
+pub fn without_redundancy(packet: &[u8]) -> Option<Bytes> {
+    if packet.is_empty() || packet.len() > MAX_PACKET {
+        return None;
+    }
+    ffi::strip(packet).map(Bytes::from)
+}
+
+fn check_length(samples: usize) -> Result<(), CodecError> {
+    if samples == 0 || samples > MAX_SAMPLES || !samples.is_multiple_of(SHORTEST) {
+        return Err(CodecError::FrameLength { found: samples, wanted: SHORTEST });
+    }
+    Ok(())
+}
+
+fn bits(bitrate: Bitrate) -> Result<i32, CodecError> {
     let bps = bitrate.as_bps();
     match i32::try_from(bps) {
-        Ok(bits) if (6_000..=256_000).contains(&bits) => Ok(opus::Bitrate::Bits(bits)),
+        Ok(bits) if (6_000..=256_000).contains(&bits) => Ok(bits),
         Ok(_) | Err(_) => {
             Err(CodecError::Setting { what: "bitrate", found: bps, allowed: "6000 to 256000 bits per second" })
         }
@@ -131,10 +251,6 @@ fn samples(duration: Duration) -> usize {
     usize::try_from(duration.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000).unwrap_or(0)
 }
 
-fn refused(action: &'static str, error: opus::Error) -> CodecError {
-    CodecError::Codec { codec: "libopus", action, code: error.code() as i32 }
-}
-
 /// The frames that Opus has (RFC 6716 section 2.1.4), in microseconds.
 const FRAMES_US: [u128; 6] = [2_500, 5_000, 10_000, 20_000, 40_000, 60_000];
 
@@ -143,6 +259,9 @@ const MAX_PACKET: usize = 1500;
 
 /// What a packet holds at most: 120 ms (RFC 6716 section 3.2.5).
 const MAX_SAMPLES: usize = 5760;
+
+/// How far deep redundancy reaches back: 1.04 s.
+const MAX_DRED_SAMPLES: usize = 49_920;
 
 /// The unit of concealment: 2.5 ms.
 const SHORTEST: usize = 120;

@@ -153,3 +153,114 @@ fn any_bytes_are_sound_or_an_error() {
     assert_eq!(decoder.decode(&[]), Err(CodecError::Bitstream));
     assert_eq!(decoder.decode(&[0; 2000]), Err(CodecError::Bitstream));
 }
+
+/// Decodes a stream that misses packets, restoring what the next packet that came tells of.
+fn decode_with_dred(packets: &[Option<Bytes>]) -> (Vec<f32>, usize) {
+    let mut decoder = OpusDecoder::new().unwrap();
+    let (mut heard, mut restored) = (Vec::new(), 0);
+    for (at, packet) in packets.iter().enumerate() {
+        let sound = match packet {
+            Some(packet) => decoder.decode(packet).unwrap(),
+            None => {
+                let later = packets[at..].iter().enumerate().find_map(|(after, later)| Some((after, later.as_ref()?)));
+                let found = later.and_then(|(after, later)| decoder.recover(later, after * 960, 960).unwrap());
+                restored += usize::from(found.is_some());
+                found.unwrap_or_else(|| decoder.conceal(960).unwrap())
+            }
+        };
+        heard.extend(sound);
+    }
+    (heard, restored)
+}
+
+fn protected(sound: &[f32], protection: Protection) -> Vec<Option<Bytes>> {
+    let mut encoder =
+        OpusEncoder::new(AudioSettings { bitrate: Bitrate::kbps(40), ..AudioSettings::default() }).unwrap();
+    encoder.protect(protection).unwrap();
+    sound.chunks_exact(960).map(|chunk| encoder.encode(chunk).unwrap()).collect()
+}
+
+#[test]
+fn a_long_loss_is_restored_from_the_packet_after_it() {
+    let sound = voice(96_000);
+    let mut packets = protected(&sound, Protection { dred: Duration::from_secs(1), loss: 20, ..Protection::default() });
+    // A whole syllable of 250 ms, of which concealment can know nothing.
+    packets[50..62].fill(None);
+    let (heard, restored) = decode_with_dred(&packets);
+    assert_eq!(restored, 12);
+    let power = |sound: &[f32]| sound.iter().map(|sample| sample * sample).sum::<f32>() / sound.len() as f32;
+    let (was, is) = (power(&sound[52 * 960..60 * 960]), power(&heard[52 * 960..60 * 960]));
+    assert!(is > was / 4.0 && is < was * 4.0, "restored with {is} instead of {was}");
+    let concealed = power(&decode(&packets)[52 * 960..60 * 960]);
+    assert!(concealed < is / 4.0, "concealment alone gives {concealed} of {is}");
+}
+
+#[test]
+fn what_a_packet_does_not_tell_of_is_not_restored() {
+    let sound = voice(96_000);
+    let plain = protected(&sound, Protection::default());
+    let mut decoder = OpusDecoder::new().unwrap();
+    assert_eq!(decoder.recover(plain[20].as_ref().unwrap(), 960, 960), Ok(None));
+    let short = protected(&sound, Protection { dred: Duration::from_millis(100), loss: 20, ..Protection::default() });
+    let packet = short[60].as_ref().unwrap();
+    assert!(decoder.recover(packet, 960, 960).unwrap().is_some());
+    assert_eq!(decoder.recover(packet, 960 * 20, 960), Ok(None));
+    assert_eq!(decoder.recover(packet, usize::MAX, 960), Ok(None));
+    assert!(decoder.recover(packet, 960, 961).is_err());
+}
+
+#[test]
+fn a_stripped_packet_is_shorter_and_sounds_the_same() {
+    let sound = voice(48_000);
+    let packets = protected(&sound, Protection { dred: Duration::from_secs(1), loss: 20, ..Protection::default() });
+    let stripped: Vec<_> = packets.iter().flatten().map(|packet| without_redundancy(packet)).collect();
+    assert!(kbps(&stripped) < kbps(&packets) * 0.8, "{} of {}", kbps(&stripped), kbps(&packets));
+    assert_eq!(decode(&stripped), decode(&packets));
+    assert_eq!(without_redundancy(&[]), None);
+}
+
+#[test]
+fn a_constant_bitrate_gives_every_packet_the_same_size() {
+    let mut sound = voice(48_000);
+    sound.extend(vec![0.0; 48_000]);
+    let packets = encode(AudioSettings { constant: true, dtx: true, ..AudioSettings::default() }, &sound);
+    let sizes: Vec<_> = packets.iter().map(|packet| packet.as_ref().map(Bytes::len)).collect();
+    assert_eq!(sizes, vec![Some(100); 100]);
+}
+
+#[test]
+fn any_bytes_restore_something_or_nothing() {
+    let mut decoder = OpusDecoder::new().unwrap();
+    let good =
+        protected(&voice(48_000), Protection { dred: Duration::from_secs(1), loss: 20, ..Protection::default() });
+    let mut seed = 0x1234_5678_9abc_def0;
+    let mut restored = 0;
+    for round in 0..1500 {
+        let mut bytes = good[round % good.len()].clone().unwrap().to_vec();
+        match round % 3 {
+            0 => bytes.iter_mut().for_each(|byte| *byte = noise(&mut seed) as u8),
+            1 => {
+                for _ in 0..8 {
+                    let at = noise(&mut seed) as usize % bytes.len();
+                    bytes[at] ^= 1 << (noise(&mut seed) % 8);
+                }
+            }
+            _ => bytes.truncate(noise(&mut seed) as usize % bytes.len()),
+        }
+        let before = noise(&mut seed) as usize % 60_000;
+        if let Some(sound) = decoder.recover(&bytes, before, 960).unwrap() {
+            assert_eq!(sound.len(), 960);
+            restored += 1;
+        }
+        without_redundancy(&bytes);
+    }
+    assert!(restored > 0);
+}
+
+#[test]
+fn protection_out_of_bounds_is_refused_in_words() {
+    let mut encoder = OpusEncoder::new(AudioSettings::default()).unwrap();
+    let mut with = |protection| encoder.protect(protection).unwrap_err().to_string();
+    assert!(with(Protection { dred: Duration::from_secs(2), ..Protection::default() }).contains("1040"));
+    assert!(with(Protection { loss: 101, ..Protection::default() }).contains("percent"));
+}
