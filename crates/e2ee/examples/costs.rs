@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conclave_e2ee::{Group, Leaf, PendingCommit, Rules};
+use conclave_e2ee::{Group, Leaf, PendingCommit, Rules, Work};
 use conclave_identity::issue::{Rehearsal, RehearsalSpec};
 use conclave_model::{Layer, LeafRef, PeerId, TrackKind, wire::FrameHead};
 
@@ -37,12 +37,16 @@ fn show(what: &str, commit: &PendingCommit, made: Duration, followed: Duration) 
 }
 
 /// One commit of the first of `groups`, followed by the second.
-fn commit(groups: &mut [Group], what: &str, add: &[(LeafRef, Bytes)], remove: &[LeafRef]) -> PendingCommit {
-    let (made, making) = timed(|| groups[0].commit(add, remove, WALL).unwrap().0.unwrap());
-    let (_, following) = timed(|| groups[1].handle_commit(made.epoch, &made.commit, WALL).unwrap());
+fn commit(groups: &mut [Group], what: &str, work: &Work) -> PendingCommit {
+    let (made, making) = timed(|| groups[0].commit(work, WALL).unwrap().pending.unwrap());
+    let (_, following) = timed(|| groups[1].handle_commit(made.epoch, &made.commit, &|_| true, WALL).unwrap());
     groups[0].commit_accepted().unwrap();
     show(what, &made, making, following);
     made
+}
+
+fn add(add: Vec<(LeafRef, Bytes)>) -> Work {
+    Work { add, ..Work::default() }
 }
 
 fn epochs(people: usize) {
@@ -56,22 +60,21 @@ fn epochs(people: usize) {
         second.key_package().len() as f64 / 1e3
     );
     let mut first = leaf(&rehearsal, &rules, 0).create(WALL).unwrap();
-    let newcomer = [(second.reference(), second.key_package())];
-    let made = first.commit(&newcomer, &[], WALL).unwrap().0.unwrap();
+    let made = first.commit(&add(vec![(second.reference(), second.key_package())]), WALL).unwrap().pending.unwrap();
     first.commit_accepted().unwrap();
     let mut groups = vec![first, second.join(&made.welcome.unwrap(), WALL).unwrap()];
 
     let leaves: Vec<Leaf> = (2..people).map(|person| leaf(&rehearsal, &rules, person)).collect();
     let newcomers: Vec<_> = leaves.iter().map(|leaf| (leaf.reference(), leaf.key_package())).collect();
-    let made = commit(&mut groups, "everybody at once", &newcomers, &[]);
+    let made = commit(&mut groups, "everybody at once", &add(newcomers));
     let welcome = made.welcome.unwrap();
     let (_, joining) = timed(|| leaves.into_iter().next_back().unwrap().join(&welcome, WALL).unwrap());
     println!("  joining: {:.1} ms", joining.as_secs_f64() * 1e3);
 
     let gone = groups[0].members().last().unwrap().reference;
-    commit(&mut groups, "one goes", &[], &[gone]);
+    commit(&mut groups, "one goes", &Work { remove: vec![gone], ..Work::default() });
     let again = leaf(&rehearsal, &rules, people - 1);
-    commit(&mut groups, "one comes", &[(again.reference(), again.key_package())], &[]);
+    commit(&mut groups, "one comes", &add(vec![(again.reference(), again.key_package())]));
     for group in &mut groups {
         group.use_sending_epoch(group.epoch());
     }

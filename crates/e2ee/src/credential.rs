@@ -1,17 +1,23 @@
 //! The MLS credential: an X.509 chain, bound to the leaf by the identity key.
 
 use conclave_identity::{Holder, MemberError, SignError};
-use conclave_model::{LeafRef, MeetingId, Person};
+use conclave_model::{LeafRef, Level, MeetingId, Person};
 use openmls::prelude::{Credential, LeafNode, OpenMlsCrypto, OpenMlsProvider};
 use openmls_traits::types::HashType;
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{Rules, rules::CREDENTIAL_TYPE, vault::Vault};
+use crate::{
+    Rules,
+    media_key::PUBLIC,
+    rules::CREDENTIAL_TYPE,
+    state::{from_cbor, to_cbor},
+    vault::Vault,
+};
 
 /// What the identity key signs is told apart from everything else that it signs by this.
-const BINDING_LABEL: &[u8] = b"Conclave MLS leaf v1";
+const BINDING_LABEL: &[u8] = b"Conclave MLS leaf v2";
 
 /// The longest credential that is parsed, in bytes: a chain of three has about 2 kB.
 const MAX_CREDENTIAL: usize = 32 << 10;
@@ -43,70 +49,120 @@ pub enum NewcomerError {
     /// Two leaves with one certificate in the same change.
     #[error("the certificate has another leaf in the group")]
     Twice,
+    /// They were put out of the meeting for good.
+    #[error("they were ejected from the meeting")]
+    Ejected,
+    /// The meeting is locked, and they were not admitted before.
+    #[error("the meeting is locked")]
+    Locked,
+    /// The meeting has a lobby, and only the chair may let them in.
+    #[error("only the chair may admit them")]
+    NotAdmitted,
+}
+
+/// Somebody who may not be a member, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Their leaf, as it was announced.
+    pub reference: LeafRef,
+    /// Who they are; `None` where no certificate holds, or the leaf is not bound to it.
+    pub person: Option<Person>,
+    /// Why they may not.
+    pub error: NewcomerError,
 }
 
 /// The content of the MLS credential, CBOR.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Content {
     /// DER certificates, the holder's first.
     chain: Vec<ByteBuf>,
+    /// The Ed25519 key by which the leaf signs media and signs of life.
+    #[serde(with = "serde_bytes")]
+    media: [u8; PUBLIC],
     /// Signature by the holder's identity key over [`binding_message`].
     binding: ByteBuf,
 }
 
-/// The bytes that bind a leaf to an identity and a meeting.
-fn binding_message(meeting: MeetingId, signature_key: &[u8]) -> Vec<u8> {
-    [BINDING_LABEL, &meeting.0, signature_key].concat()
+/// Whose a leaf is, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) person: Person,
+    /// The public part of the leaf's media key.
+    pub(crate) media: [u8; PUBLIC],
+}
+
+/// Why a leaf's credential is refused, and whose it is where that is proven.
+pub(crate) type CheckError = (Option<Box<Person>>, NewcomerError);
+
+/// The bytes that bind a leaf to an identity and a meeting. All but the leaf's key have a fixed length.
+fn binding_message(meeting: MeetingId, media: &[u8; PUBLIC], signature_key: &[u8]) -> Vec<u8> {
+    [BINDING_LABEL, &meeting.0, media, signature_key].concat()
 }
 
 /// Makes the credential of one's own leaf.
-pub(crate) fn make(holder: &Holder, meeting: MeetingId, signature_key: &[u8]) -> Result<Credential, SignError> {
-    let binding = holder.signer().sign(&binding_message(meeting, signature_key))?;
+pub(crate) fn make(
+    holder: &Holder,
+    meeting: MeetingId,
+    media: [u8; PUBLIC],
+    signature_key: &[u8],
+) -> Result<Credential, SignError> {
+    let binding = holder.signer().sign(&binding_message(meeting, &media, signature_key))?;
     let content = Content {
         chain: holder.chain().iter().map(|certificate| ByteBuf::from(certificate.as_ref())).collect(),
+        media,
         binding: ByteBuf::from(binding),
     };
-    let mut bytes = Vec::new();
-    #[expect(clippy::expect_used, reason = "byte strings into memory")]
-    ciborium::into_writer(&content, &mut bytes).expect("a credential serializes into memory");
-    Ok(Credential::new(CREDENTIAL_TYPE, bytes))
+    Ok(Credential::new(CREDENTIAL_TYPE, to_cbor(&content)))
 }
 
-/// Checks that a leaf belongs to somebody who may be a member; the heart of invariant 3.
+/// Checks that a leaf belongs to somebody who may be a member at `level`; the heart of invariant 3.
 pub(crate) fn check(
     credential: &Credential,
     signature_key: &[u8],
     rules: &Rules,
+    level: Level,
     wall: u64,
-) -> Result<Person, NewcomerError> {
+) -> Result<Bearer, CheckError> {
     let bytes = credential.serialized_content();
-    if credential.credential_type() != CREDENTIAL_TYPE || bytes.len() > MAX_CREDENTIAL {
-        return Err(NewcomerError::Credential);
+    if credential.credential_type() != CREDENTIAL_TYPE {
+        return Err((None, NewcomerError::Credential));
     }
-    let mut rest = bytes;
-    let content: Content = ciborium::de::from_reader_with_recursion_limit(&mut rest, 8)
-        .map_err(|_: ciborium::de::Error<std::io::Error>| NewcomerError::Credential)?;
-    if !rest.is_empty() || content.chain.len() > MAX_CHAIN {
-        return Err(NewcomerError::Credential);
+    let content: Content = from_cbor(bytes, MAX_CREDENTIAL).ok_or((None, NewcomerError::Credential))?;
+    let Content { chain, media, binding } = content;
+    if chain.len() > MAX_CHAIN {
+        return Err((None, NewcomerError::Credential));
     }
-    let chain: Vec<_> = content.chain.into_iter().map(|der| CertificateDer::from(der.into_vec())).collect();
-    let holder = chain.first().ok_or(NewcomerError::Credential)?;
-    let person = conclave_identity::check_member(
-        &chain,
-        &rules.invitation,
-        &rules.root,
-        &conclave_identity::Revocations::default(),
-        rules.invitation.content().level,
-        wall,
-    )?;
-    conclave_identity::verify_signature(holder, &binding_message(rules.meeting(), signature_key), &content.binding)
-        .map_err(|_| NewcomerError::Binding)?;
-    Ok(person)
+    let chain: Vec<_> = chain.into_iter().map(|der| CertificateDer::from(der.into_vec())).collect();
+    let holder = chain.first().ok_or((None, NewcomerError::Credential))?;
+    let checked = check_chain(&chain, rules, level, wall);
+    if matches!(checked, Err(MemberError::Chain(_) | MemberError::Profile(_))) {
+        return Err((None, checked.map_or_else(NewcomerError::from, |_: Person| NewcomerError::Credential)));
+    }
+    conclave_identity::verify_signature(holder, &binding_message(rules.meeting(), &media, signature_key), &binding)
+        .map_err(|_| (None, NewcomerError::Binding))?;
+    match checked {
+        Ok(person) => Ok(Bearer { person, media }),
+        Err(error) => Err((conclave_identity::read_person(holder).ok().map(Box::new), error.into())),
+    }
+}
+
+/// Checks that a chain admits to the meeting at `level`.
+pub(crate) fn check_chain(
+    chain: &[CertificateDer<'_>],
+    rules: &Rules,
+    level: Level,
+    wall: u64,
+) -> Result<Person, MemberError> {
+    conclave_identity::check_member(chain, &rules.invitation, &rules.root, &rules.revocations, level, wall)
 }
 
 /// [`check`] for a leaf node.
-pub(crate) fn check_leaf(leaf: &LeafNode, rules: &Rules, wall: u64) -> Result<Person, NewcomerError> {
-    check(leaf.credential(), leaf.signature_key().as_slice(), rules, wall)
+pub(crate) fn check_leaf(leaf: &LeafNode, rules: &Rules, level: Level, wall: u64) -> Result<Bearer, CheckError> {
+    if leaf.extensions().iter().next().is_some() {
+        return Err((None, NewcomerError::KeyPackage));
+    }
+    check(leaf.credential(), leaf.signature_key().as_slice(), rules, level, wall)
 }
 
 /// The short name of a leaf with this signature key.

@@ -93,8 +93,6 @@ impl MlsExporter for Exporter<'_> {
 
 /// The frame keys of all epochs that are in use.
 pub(crate) struct FrameKeys {
-    /// Level and meeting: authenticated with each frame.
-    context: [u8; 17],
     me: LeafIndex,
     epochs: BTreeMap<Epoch, EpochKeys>,
     sending: Epoch,
@@ -102,6 +100,8 @@ pub(crate) struct FrameKeys {
 
 /// One epoch's keys.
 struct EpochKeys {
+    /// Level and meeting in this epoch: authenticated with each frame.
+    context: [u8; 17],
     sending: EncryptionKey,
     counter: MonotonicCounter,
     receiving: BTreeMap<LeafIndex, Receiving>,
@@ -123,8 +123,8 @@ impl FrameKeys {
         vault: &Vault,
     ) -> Result<Self, SframeError> {
         let epoch = Epoch(mls.epoch().as_u64());
-        let mut keys = Self { context, me, epochs: BTreeMap::new(), sending: epoch };
-        keys.enter(epoch, members, mls, vault)?;
+        let mut keys = Self { me, epochs: BTreeMap::new(), sending: epoch };
+        keys.enter(epoch, context, members, mls, vault)?;
         Ok(keys)
     }
 
@@ -132,6 +132,7 @@ impl FrameKeys {
     pub(crate) fn enter(
         &mut self,
         epoch: Epoch,
+        context: [u8; 17],
         members: impl Iterator<Item = LeafIndex>,
         mls: &MlsGroup,
         vault: &Vault,
@@ -148,7 +149,7 @@ impl FrameKeys {
         }
         let sending = EncryptionKey::derive_from_mls(SUITE, &exporter, key_id(self.me)?)?;
         let counter = MonotonicCounter::default();
-        self.epochs.insert(epoch, EpochKeys { sending, counter, receiving });
+        self.epochs.insert(epoch, EpochKeys { context, sending, counter, receiving });
         while self.epochs.len() > MAX_EPOCHS {
             self.epochs.pop_first();
         }
@@ -188,10 +189,10 @@ impl FrameKeys {
         self.epochs = self.epochs.split_off(&epoch.min(self.sending));
     }
 
-    /// Level and meeting, to be tampered with.
+    /// Level and meeting of an epoch, to be tampered with.
     #[cfg(test)]
-    pub(crate) fn context_mut(&mut self) -> &mut [u8; 17] {
-        &mut self.context
+    pub(crate) fn context_mut(&mut self, epoch: Epoch) -> Option<&mut [u8; 17]> {
+        self.epochs.get_mut(&epoch).map(|keys| &mut keys.context)
     }
 
     /// How many epochs have keys.
@@ -208,18 +209,10 @@ impl FrameKeys {
         header + plaintext + SUITE.auth_tag_len()
     }
 
-    /// The authenticated data beyond the SFrame header.
-    fn meta_data(&self, head: &FrameHead) -> [u8; FrameHead::LENGTH + 17] {
-        let mut bytes = [0; FrameHead::LENGTH + 17];
-        bytes[..FrameHead::LENGTH].copy_from_slice(&head.to_bytes());
-        bytes[FrameHead::LENGTH..].copy_from_slice(&self.context);
-        bytes
-    }
-
     /// Seals one frame under the sending epoch.
     pub(crate) fn seal(&mut self, head: &FrameHead, plaintext: &[u8]) -> Result<Bytes, SealError> {
-        let meta_data = self.meta_data(head);
         let keys = self.epochs.get_mut(&self.sending).ok_or(SealError::NoMember)?;
+        let meta_data = meta_data(head, &keys.context);
         let mut sealed = Vec::with_capacity(meta_data.len() + plaintext.len() + 40);
         MediaFrameView::try_with_meta_data(&mut keys.counter, plaintext, &meta_data)
             .and_then(|frame| frame.encrypt_into(&keys.sending, &mut sealed).map(|_| ()))
@@ -229,16 +222,17 @@ impl FrameKeys {
 
     /// Opens one frame and says who sealed it.
     pub(crate) fn open(&mut self, head: &FrameHead, sealed: &[u8]) -> Result<(LeafIndex, Vec<u8>), OpenError> {
-        let meta_data = self.meta_data(head);
-        let view = EncryptedFrameView::try_with_meta_data(sealed, &meta_data).map_err(|_| OpenError::Malformed)?;
-        if view.cipher_text().len() < SUITE.auth_tag_len() {
+        let header = SframeHeader::deserialize(sealed).map_err(|_| OpenError::Malformed)?;
+        if sealed.len() < header.len() + SUITE.auth_tag_len() {
             return Err(OpenError::Malformed);
         }
-        let (epoch, leaf) = self.key_owner(view.header().key_id())?;
+        let (epoch, leaf) = self.key_owner(header.key_id())?;
         if leaf == self.me {
             return Err(OpenError::OwnKeyId);
         }
         let keys = self.epochs.get_mut(&epoch).ok_or(OpenError::UnknownEpoch(Missing::Gone))?;
+        let meta_data = meta_data(head, &keys.context);
+        let view = EncryptedFrameView::try_with_meta_data(sealed, &meta_data).map_err(|_| OpenError::Malformed)?;
         let Receiving { key, window } = keys.receiving.get_mut(&leaf).ok_or(OpenError::NoMember(leaf))?;
         let mut opened = Vec::with_capacity(meta_data.len() + sealed.len());
         match view.validated_decrypt_into(&*key, &mut opened, window) {
@@ -265,6 +259,14 @@ impl FrameKeys {
         let side = if ahead < 1 << (EPOCH_BITS - 1) { Missing::Later } else { Missing::Gone };
         Err(OpenError::UnknownEpoch(side))
     }
+}
+
+/// The authenticated data beyond the SFrame header.
+fn meta_data(head: &FrameHead, context: &[u8; 17]) -> [u8; FrameHead::LENGTH + 17] {
+    let mut bytes = [0; FrameHead::LENGTH + 17];
+    bytes[..FrameHead::LENGTH].copy_from_slice(&head.to_bytes());
+    bytes[FrameHead::LENGTH..].copy_from_slice(context);
+    bytes
 }
 
 /// Shows epochs, never keys.

@@ -3,15 +3,34 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conclave_model::{Epoch, LeafIndex, LeafRef, Person, wire::FrameHead};
-use openmls::prelude::{KeyPackage, LeafNodeIndex, MlsGroup, OpenMlsProvider, ProcessedMessageContent, Sender};
+use conclave_identity::Holder;
+use conclave_model::{Epoch, Fingerprint, LeafIndex, LeafRef, Level, Person, wire::FrameHead};
+use openmls::prelude::{MlsGroup, OpenMlsProvider, ProcessedMessageContent, Sender};
 use openmls_basic_credential::SignatureKeyPair;
 
-use crate::{MAX_MEMBERS, NewcomerError, OpenError, Rules, SealError, credential, frames::FrameKeys, vault::Vault};
+use crate::{
+    Consent, ConsentError, MAX_MEMBERS, Memory, NewcomerError, OpenError, Order, Refused, Rules, SealError, State,
+    credential::{self, Bearer},
+    frames::FrameKeys,
+    governance,
+    media_key::MediaKey,
+    vault::Vault,
+    words,
+};
 
+mod errors;
 mod intake;
+mod making;
+mod pulses;
+mod roster;
 #[cfg(test)]
 mod tests;
+
+pub use errors::{CommitError, MessageError, Rejection};
+pub use pulses::{Pulse, PulseError};
+pub(crate) use roster::Roster;
+
+use pulses::Pulses;
 
 /// One leaf of the group, and whose it is by their certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +41,28 @@ pub struct Member {
     pub reference: LeafRef,
     /// Who it is.
     pub person: Person,
+}
+
+/// What a member has to commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Who wants to join: name and key package.
+    pub add: Vec<(LeafRef, Bytes)>,
+    /// Whose connection is gone; for the acting chair, whom to remove for any reason.
+    pub remove: Vec<LeafRef>,
+    /// What the acting chair wants.
+    pub order: Option<Order>,
+    /// Whether to make a commit for fresh keys where there is nothing else to do.
+    pub renew: bool,
+}
+
+/// What came of some [`Work`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The commit; `None` where nothing was left to do.
+    pub pending: Option<PendingCommit>,
+    /// Who was not added, and why.
+    pub refused: Vec<Refused>,
 }
 
 /// A commit that the relay has yet to put in order.
@@ -42,90 +83,20 @@ pub struct PendingCommit {
 pub struct Change {
     /// The epoch that the group is in now.
     pub epoch: Epoch,
+    /// Who made it.
+    pub author: Member,
     /// Who came.
     pub added: Vec<Member>,
     /// Who went.
     pub removed: Vec<Member>,
     /// Whether this client went: it has no keys any more.
     pub me_removed: bool,
-}
-
-/// Why an honest member does not follow a commit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// It adds somebody who may not be a member.
-    #[error("it adds {reference}, who is refused: {error}")]
-    Newcomer {
-        /// Whom.
-        reference: LeafRef,
-        /// Why.
-        error: NewcomerError,
-    },
-    /// It changes more than who is a member: the group's context, a key from outside, another group.
-    #[error("it contains a proposal that is not allowed")]
-    Proposal,
-    /// It gives the committer another identity.
-    #[error("it changes the committer's identity")]
-    Committer,
-    /// It comes from outside the group.
-    #[error("it comes from outside the group")]
-    Outsider,
-    /// More than [`MAX_MEMBERS`].
-    #[error("it makes the group too large")]
-    TooLarge,
-}
-
-/// Why a commit is not made or not followed. The group stays as it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommitError {
-    /// Our misuse: one's own commit still waits for the relay.
-    #[error("a commit is pending already")]
-    Pending,
-    /// Our misuse: there is no commit to accept.
-    #[error("no commit is pending")]
-    NonePending,
-    /// It does not follow the epoch that the group is in.
-    #[error("a commit for epoch {found} in epoch {expected}")]
-    Epoch {
-        /// Which one it is.
-        expected: Epoch,
-        /// Which one it ends.
-        found: Epoch,
-    },
-    /// No valid MLS commit of a member.
-    #[error("not a valid commit of this group")]
-    Malformed,
-    /// A valid commit that breaks the rules: its author is at fault.
-    #[error("the commit of leaf {} is rejected: {reason}", committer.0)]
-    Rejected {
-        /// Who made it; authenticated.
-        committer: LeafIndex,
-        /// Why.
-        reason: Rejection,
-    },
-    /// The client has been removed.
-    #[error("no longer a member")]
-    NoMember,
-    /// The cryptographic library failed; the group cannot be used on.
-    #[error("the MLS library failed")]
-    Library,
-}
-
-/// Why a message is not sealed or opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MessageError {
-    /// No valid application message of this group, or of an epoch too far back; a replay, too.
-    #[error("not a valid message of this group")]
-    Malformed,
-    /// Its sender has been removed since.
-    #[error("the message is of somebody who is no member any more")]
-    SenderGone,
-    /// The client has been removed.
-    #[error("no longer a member")]
-    NoMember,
-    /// The cryptographic library failed.
-    #[error("the MLS library failed")]
-    Library,
+    /// The level before and after, where it changed.
+    pub level: Option<(Level, Level)>,
+    /// Whether the meeting is locked, where that changed.
+    pub locked: Option<bool>,
+    /// Who of the removed was put out for good.
+    pub ejected: Vec<Fingerprint>,
 }
 
 /// The MLS group and the frame keys that come of it, as one member has them.
@@ -134,35 +105,54 @@ pub enum MessageError {
 /// [`Self::commit`] and the relay's answer one commit is pending.
 pub struct Group {
     rules: Arc<Rules>,
-    vault: Vault,
-    signer: SignatureKeyPair,
+    keys: Keys,
     mls: MlsGroup,
-    members: Vec<Member>,
+    roster: Roster,
+    state: State,
     frames: FrameKeys,
+    pulses: Pulses,
     pending: Option<Pending>,
+}
+
+/// One's own keys, and where MLS keeps its own.
+pub(crate) struct Keys {
+    pub(crate) vault: Vault,
+    pub(crate) signer: SignatureKeyPair,
+    pub(crate) media: MediaKey,
 }
 
 /// One's own commit on its way.
 struct Pending {
     commit: Bytes,
     /// Those whom it adds, checked.
-    newcomers: Vec<(LeafRef, Person)>,
+    newcomers: Vec<(LeafRef, Bearer)>,
+    /// What the group agrees on afterwards.
+    state: State,
+}
+
+/// What a commit that has been checked leads to.
+struct Outcome {
+    author: Member,
+    newcomers: Vec<(LeafRef, Bearer)>,
+    state: State,
 }
 
 impl Group {
-    /// A group that has been created or joined, its members checked.
+    /// A group that has been created or joined, its state and its members checked.
     pub(crate) fn new(
         rules: Arc<Rules>,
-        vault: Vault,
-        signer: SignatureKeyPair,
+        keys: Keys,
         mls: MlsGroup,
-        mut members: Vec<Member>,
+        roster: Roster,
+        state: State,
     ) -> Result<Self, CommitError> {
-        members.sort_by_key(|member| member.leaf);
         let me = LeafIndex(mls.own_leaf_index().u32());
-        let leaves = members.iter().map(|member| member.leaf);
-        let frames = FrameKeys::new(rules.context(), me, leaves, &mls, &vault).map_err(|_| CommitError::Library)?;
-        Ok(Self { rules, vault, signer, mls, members, frames, pending: None })
+        let leaves = roster.members().iter().map(|member| member.leaf);
+        let frames =
+            FrameKeys::new(state.frame_context(), me, leaves, &mls, &keys.vault).map_err(|_| CommitError::Library)?;
+        let mut group = Self { rules, keys, mls, roster, state, frames, pulses: Pulses::default(), pending: None };
+        group.record_epoch();
+        Ok(group)
     }
 
     /// The epoch that the group is in.
@@ -177,7 +167,58 @@ impl Group {
 
     /// Everybody in the group, oneself included, by leaf. Empty once the client has been removed.
     pub fn members(&self) -> &[Member] {
-        &self.members
+        self.roster.members()
+    }
+
+    /// What the group has agreed on beside its members.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The classification.
+    pub fn level(&self) -> Level {
+        self.state.level
+    }
+
+    /// The acting chair: the first of the signed succession who is a member.
+    pub fn chair(&self) -> Option<&Member> {
+        governance::chair(self.members(), &self.rules.invitation)
+    }
+
+    /// What to remember of the meeting, and to give to the next [`Rules`] for it.
+    pub fn memory(&self) -> Memory {
+        Memory::of(self.pulses.state_before_annulment().unwrap_or(&self.state))
+    }
+
+    /// Six words that all members of the epoch share and nobody else can make; compared aloud.
+    ///
+    /// They change with every commit. 66 bits.
+    pub fn words(&self) -> Vec<&'static str> {
+        words::words(self.mls.epoch_authenticator().as_slice())
+    }
+
+    /// Replaces the rules by those of the same meeting that are known now, as with newer revocations. Those who are in
+    /// stay in.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        debug_assert_eq!(rules.meeting(), self.rules.meeting(), "rules of another meeting");
+        self.rules = rules;
+    }
+
+    /// Signs that the level goes down to `to` once, for the acting chair to commit. Has the identity key sign.
+    ///
+    /// # Errors
+    /// [`ConsentError::NoOriginator`], [`ConsentError::NotOriginator`], [`ConsentError::Other`] where `to` is not
+    /// lower, [`ConsentError::Sign`].
+    pub fn make_consent(&self, holder: &Holder, to: Level) -> Result<Consent, ConsentError> {
+        Consent::make(holder, &self.rules, &self.state, to)
+    }
+
+    /// Checks that the originator agreed to the next change of the level. `wall` in seconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// A [`ConsentError`].
+    pub fn check_consent(&self, consent: &Consent, wall: u64) -> Result<(), ConsentError> {
+        consent.check(&self.rules, &self.state, wall)
     }
 
     /// A value that all members of the epoch share and nobody else can make (RFC 9420 section 8.7).
@@ -190,76 +231,21 @@ impl Group {
         self.pending.is_some()
     }
 
-    /// Makes a commit that adds those in `add` who pass the checks and removes those in `remove`.
-    ///
-    /// Each newcomer is its name and key package. A newcomer whose certificate has a leaf already replaces it. Leaves
-    /// that are not there any more need no removing, and nobody removes themselves. Returns no commit where nothing is
-    /// left to do, and who was refused and why. `wall` in seconds since 1970-01-01 UTC. About 15 ms and 55 kB for a
-    /// fresh tree of 27.
-    ///
-    /// # Errors
-    /// [`CommitError::Pending`], [`CommitError::NoMember`] or [`CommitError::Library`].
-    #[expect(clippy::type_complexity, reason = "a commit, and who is not in it")]
-    pub fn commit(
-        &mut self,
-        add: &[(LeafRef, Bytes)],
-        remove: &[LeafRef],
-        wall: u64,
-    ) -> Result<(Option<PendingCommit>, Vec<(LeafRef, NewcomerError)>), CommitError> {
-        if self.pending.is_some() {
-            return Err(CommitError::Pending);
-        }
-        if !self.mls.is_active() {
-            return Err(CommitError::NoMember);
-        }
-        let (newcomers, refused) = self.sort_newcomers(add, wall);
-        let removed: Vec<LeafNodeIndex> = self
-            .members
-            .iter()
-            .filter(|member| member.leaf != self.me())
-            .filter(|member| remove.contains(&member.reference) || newcomers.iter().any(|new| new.replaces(member)))
-            .map(|member| LeafNodeIndex::new(member.leaf.0))
-            .collect();
-        if newcomers.is_empty() && removed.is_empty() {
-            return Ok((None, refused));
-        }
-        let epoch = self.epoch();
-        let packages: Vec<KeyPackage> = newcomers.iter().map(|new| new.key_package.clone()).collect();
-        let bundle = self
-            .mls
-            .commit_builder()
-            .consume_proposal_store(false)
-            .force_self_update(true)
-            .propose_removals(removed)
-            .propose_adds(packages)
-            .load_psks(self.vault.storage())
-            .and_then(|builder| builder.build(self.vault.rand(), self.vault.crypto(), &self.signer, |_| true))
-            .map_err(|_| CommitError::Library)?
-            .stage_commit(&self.vault)
-            .map_err(|_| CommitError::Library)?;
-        let commit = Bytes::from(bundle.commit().to_bytes().map_err(|_| CommitError::Library)?);
-        let welcome = bundle.to_welcome_msg().map(|welcome| welcome.to_bytes()).transpose();
-        let welcome = welcome.map_err(|_| CommitError::Library)?.map(Bytes::from);
-        let newcomers: Vec<_> = newcomers.into_iter().map(|new| (new.reference, new.person)).collect();
-        let added = newcomers.iter().map(|(reference, _)| *reference).collect();
-        self.pending = Some(Pending { commit: commit.clone(), newcomers });
-        Ok((Some(PendingCommit { epoch, commit, welcome, added }), refused))
-    }
-
     /// The relay took one's own commit: it takes effect.
     ///
     /// # Errors
     /// [`CommitError::NonePending`] or [`CommitError::Library`].
     pub fn commit_accepted(&mut self) -> Result<Change, CommitError> {
         let pending = self.pending.take().ok_or(CommitError::NonePending)?;
-        self.mls.merge_pending_commit(&self.vault).map_err(|_| CommitError::Library)?;
-        self.enter_epoch(pending.newcomers)
+        let author = self.member(self.me()).cloned().ok_or(CommitError::NoMember)?;
+        self.mls.merge_pending_commit(&self.keys.vault).map_err(|_| CommitError::Library)?;
+        self.enter_epoch(Outcome { author, newcomers: pending.newcomers, state: pending.state })
     }
 
     /// The relay took another's commit first: one's own is void.
     pub fn commit_refused(&mut self) {
         if self.pending.take().is_some() {
-            let cleared = self.mls.clear_pending_commit(self.vault.storage());
+            let cleared = self.mls.clear_pending_commit(self.keys.vault.storage());
             debug_assert!(cleared.is_ok(), "memory does not fail");
         }
     }
@@ -267,14 +253,20 @@ impl Group {
     /// Follows the commit that ends `epoch`, one's own or another's, after checking all that it changes.
     ///
     /// Another's commit makes one's own pending one void. On an error the group is as before: an honest member that
-    /// rejects a commit stays in the old epoch, alone with the other honest ones. `wall` in seconds since 1970-01-01
-    /// UTC.
+    /// rejects a commit stays in the old epoch with the other honest ones, and goes on. `is_present` says whether a
+    /// member's connection stands, as far as this client knows; `wall` is in seconds since 1970-01-01 UTC.
     ///
     /// After a commit that removes somebody, frames are sealed under the new epoch at once.
     ///
     /// # Errors
     /// A [`CommitError`].
-    pub fn handle_commit(&mut self, epoch: Epoch, commit: &[u8], wall: u64) -> Result<Change, CommitError> {
+    pub fn handle_commit(
+        &mut self,
+        epoch: Epoch,
+        commit: &[u8],
+        is_present: &dyn Fn(LeafRef) -> bool,
+        wall: u64,
+    ) -> Result<Change, CommitError> {
         if !self.mls.is_active() {
             return Err(CommitError::NoMember);
         }
@@ -284,10 +276,28 @@ impl Group {
         if self.pending.as_ref().is_some_and(|pending| pending.commit == commit) {
             return self.commit_accepted();
         }
-        let (staged, newcomers) = self.stage(commit, wall)?;
+        let (staged, outcome) = self.stage(commit, is_present, wall)?;
         self.pending = None;
-        self.mls.merge_staged_commit(&self.vault, staged).map_err(|_| CommitError::Library)?;
-        self.enter_epoch(newcomers)
+        self.mls.merge_staged_commit(&self.keys.vault, staged).map_err(|_| CommitError::Library)?;
+        self.enter_epoch(outcome)
+    }
+
+    /// The members have annulled the commit that ended `epoch`.
+    ///
+    /// Whoever did not follow it has nothing to undo. Whoever did cannot go back, for the keys of the epoch before are
+    /// used up: this member has no keys any more, and remembers of the meeting what it was before.
+    ///
+    /// # Errors
+    /// [`CommitError::Epoch`] for a member that is not in `epoch` any more.
+    pub fn annul(&mut self, epoch: Epoch) -> Result<(), CommitError> {
+        if epoch == self.epoch() {
+            return Ok(());
+        }
+        if epoch < self.epoch() {
+            self.pulses.annul(epoch);
+            self.frames.clear();
+        }
+        Err(CommitError::Epoch { expected: self.epoch(), found: epoch })
     }
 
     /// Seals a message for all members of the epoch, signed by this member.
@@ -298,7 +308,8 @@ impl Group {
         if !self.mls.is_active() {
             return Err(MessageError::NoMember);
         }
-        let sealed = self.mls.create_message(&self.vault, &self.signer, message).map_err(|_| MessageError::Library)?;
+        let sealed =
+            self.mls.create_message(&self.keys.vault, &self.keys.signer, message).map_err(|_| MessageError::Library)?;
         sealed.to_bytes().map(Bytes::from).map_err(|_| MessageError::Library)
     }
 
@@ -314,7 +325,7 @@ impl Group {
         if message.content_type() != openmls::prelude::ContentType::Application {
             return Err(MessageError::Malformed);
         }
-        let processed = self.mls.process_message(&self.vault, message).map_err(|_| MessageError::Malformed)?;
+        let processed = self.mls.process_message(&self.keys.vault, message).map_err(|_| MessageError::Malformed)?;
         let Sender::Member(sender) = *processed.sender() else { return Err(MessageError::Malformed) };
         // The leaf of an older epoch may have another holder now.
         if self.mls.member(sender) != Some(processed.credential()) {
@@ -370,41 +381,57 @@ impl Group {
         self.frames.epochs()
     }
 
-    /// Takes over what the group is after a merge: members, frame keys.
-    fn enter_epoch(&mut self, newcomers: Vec<(LeafRef, Person)>) -> Result<Change, CommitError> {
+    fn member(&self, leaf: LeafIndex) -> Option<&Member> {
+        self.members().iter().find(|member| member.leaf == leaf)
+    }
+
+    /// Takes over what the group is after a merge: members, state, frame keys.
+    fn enter_epoch(&mut self, outcome: Outcome) -> Result<Change, CommitError> {
+        let Outcome { author, newcomers, state } = outcome;
         let epoch = self.epoch();
-        let before = std::mem::take(&mut self.members);
-        if !self.mls.is_active() {
+        let before = std::mem::replace(&mut self.state, state);
+        let old = std::mem::take(&mut self.roster);
+        let mut change = Change {
+            epoch,
+            author,
+            added: Vec::new(),
+            removed: Vec::new(),
+            me_removed: !self.mls.is_active(),
+            level: (before.level != self.state.level).then_some((before.level, self.state.level)),
+            locked: (before.locked != self.state.locked).then_some(self.state.locked),
+            ejected: self.state.ejected.difference(&before.ejected).copied().collect(),
+        };
+        if change.me_removed {
             self.frames.clear();
-            return Ok(Change { epoch, added: Vec::new(), removed: before, me_removed: true });
+            change.removed = old.into_members();
+            return Ok(change);
         }
-        let mut added = Vec::new();
         for leaf in self.mls.members() {
-            let reference = credential::reference(&self.vault, &leaf.signature_key);
-            let leaf = LeafIndex(leaf.index.u32());
-            if let Some(known) = before.iter().find(|member| member.reference == reference) {
-                self.members.push(Member { leaf, ..known.clone() });
-            } else if let Some((_, person)) = newcomers.iter().find(|(name, _)| *name == reference) {
-                let member = Member { leaf, reference, person: person.clone() };
-                added.push(member.clone());
-                self.members.push(member);
+            let reference = credential::reference(&self.keys.vault, &leaf.signature_key);
+            if let Some((member, media)) = old.find(reference) {
+                self.roster.push(Member { leaf: LeafIndex(leaf.index.u32()), ..member.clone() }, media);
+            } else if let Some((_, bearer)) = newcomers.iter().find(|(name, _)| *name == reference) {
+                let member = member_of(&leaf, &self.keys.vault, bearer.person.clone());
+                change.added.push(member.clone());
+                self.roster.push(member, bearer.media);
             } else {
                 // A merged commit adds only whom it proposed, and those were checked.
                 return Err(CommitError::Library);
             }
         }
-        self.members.sort_by_key(|member| member.leaf);
-        let stays = |gone: &Member| self.members.iter().any(|member| member.reference == gone.reference);
-        let removed: Vec<Member> = before.into_iter().filter(|member| !stays(member)).collect();
-        for member in &removed {
+        let stays = |gone: &Member| self.roster.find(gone.reference).is_some();
+        change.removed = old.into_members().into_iter().filter(|member| !stays(member)).collect();
+        for member in &change.removed {
             self.frames.remove_sender(member.leaf);
         }
-        let leaves = self.members.iter().map(|member| member.leaf);
-        self.frames.enter(epoch, leaves, &self.mls, &self.vault).map_err(|_| CommitError::Library)?;
-        if !removed.is_empty() {
+        let leaves = self.roster.members().iter().map(|member| member.leaf);
+        let context = self.state.frame_context();
+        self.frames.enter(epoch, context, leaves, &self.mls, &self.keys.vault).map_err(|_| CommitError::Library)?;
+        if !change.removed.is_empty() {
             self.frames.use_sending_epoch(epoch);
         }
-        Ok(Change { epoch, added, removed, me_removed: false })
+        self.record_epoch();
+        Ok(change)
     }
 }
 
@@ -419,7 +446,7 @@ impl std::fmt::Debug for Group {
         f.debug_struct("Group")
             .field("epoch", &self.epoch())
             .field("me", &self.me())
-            .field("members", &self.members.len())
+            .field("members", &self.members().len())
             .field("frames", &self.frames)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,11 @@
 //! - MLS (RFC 9420) with one fixed suite, hybrid post-quantum key agreement and post-quantum signatures ([`SUITE`]).
 //! - A member's MLS credential carries the X.509 chain and a signature by the identity key over the leaf's key and the
 //!   meeting, so a smart card needs to know nothing of MLS.
-//! - Level and meeting are in the group context, hence in the key schedule, and in each frame's authenticated data.
+//! - What the group has agreed on ([`State`]: level, lock, who was admitted and ejected) is in the group context, hence in
+//!   the key schedule; level and meeting are in each frame's authenticated data as well. Who may change it is said by the
+//!   rules that all members share: a commit that breaks one is followed by nobody.
+//! - Each member has an Ed25519 key for what is signed often: signs of life ([`Group::pulse`]) and statements about media
+//!   ([`Group::prove`]).
 //! - Frames are SFrame (RFC 9605) with keys from the MLS exporter as its section 5.2 says: AES-256-GCM, 128-bit tags,
 //!   one key and one replay window for each sender and epoch.
 //!
@@ -17,18 +21,28 @@
 
 #![forbid(unsafe_code)]
 
+mod consent;
 mod credential;
 mod frames;
+mod governance;
 mod group;
 mod leaf;
+mod media_key;
 mod rules;
+mod state;
 mod vault;
+mod words;
 
-pub use credential::NewcomerError;
+pub use consent::{Consent, ConsentError};
+pub use credential::{NewcomerError, Refused};
 pub use frames::{Missing, OpenError, SealError};
-pub use group::{Change, CommitError, Group, Member, MessageError, PendingCommit, Rejection};
+pub use governance::{Order, chair, may_add, may_come, may_open, needs_chair, succession};
+pub use group::{
+    Change, CommitError, Group, Made, Member, MessageError, PendingCommit, Pulse, PulseError, Rejection, Work,
+};
 pub use leaf::{JoinError, Leaf, LeafError};
 pub use rules::Rules;
+pub use state::{Memory, State};
 
 /// The suite that every meeting uses, as MLS names it. Nothing negotiates it down.
 pub const SUITE: &str = "MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44";

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use conclave_identity::Invitation;
-use conclave_model::{Level, MeetingId};
+use conclave_identity::{Invitation, Revocations};
+use conclave_model::{Fingerprint, Level, MeetingId};
 use openmls::prelude::{
     Capabilities, CredentialType, Extension, ExtensionType, Extensions, GroupContext, GroupId, Lifetime,
     PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, RequiredCapabilitiesExtension, UnknownExtension,
@@ -11,13 +11,15 @@ use openmls::prelude::{
 use openmls::prelude::{Ciphersuite, MlsGroupJoinConfig};
 use rustls_pki_types::CertificateDer;
 
+use crate::{Memory, State};
+
 /// The MLS suite of every meeting, [`crate::SUITE`].
 pub(crate) const CIPHERSUITE: Ciphersuite = Ciphersuite::MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44;
 
 /// The credential type of our leaves: an X.509 chain with a binding, from the private range of RFC 9420 section 17.5.
 pub(crate) const CREDENTIAL_TYPE: CredentialType = CredentialType::Other(0xf0c1);
 
-/// The group context extension with meeting and level, from the private range of RFC 9420 section 17.3.
+/// The group context extension with the state, from the private range of RFC 9420 section 17.3.
 pub(crate) const EXTENSION: u16 = 0xf0c1;
 
 /// Epochs in which an application message that was on its way may still be read.
@@ -26,21 +28,29 @@ pub(crate) const PAST_EPOCHS: usize = 4;
 /// Application messages are padded to a multiple of this, so that their lengths say less.
 const PADDING: usize = 64;
 
-/// Who may be a member of the group: the invitation and the root that its participants' certificates lead to.
+/// By what a member judges: the signed invitation, the root, and what relay, office and app add to it.
 ///
-/// Every member holds the same rules and checks every other by them; a relay has no say.
+/// Members check one another by their own rules; a relay has no say but for lowering the ceiling.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The verified invitation: meeting, level, who is listed.
+    /// The verified invitation: meeting, level, who is listed, who leads.
     pub invitation: Invitation,
     /// The certificate that every chain must lead to.
     pub root: CertificateDer<'static>,
+    /// Revocation lists, verified; those of the invitation count as well.
+    pub revocations: Revocations,
+    /// The highest level: the lower of the relay's certified maximum and of this app's policy. A group above it is
+    /// neither made nor entered, and a rise above it not followed.
+    pub ceiling: Level,
+    /// What this app remembers of the meeting.
+    pub memory: Option<Memory>,
 }
 
 impl Rules {
-    /// The rules, shared.
+    /// Rules without memory or further revocations, up to the level of the invitation and no higher; shared.
     pub fn new(invitation: Invitation, root: CertificateDer<'static>) -> Arc<Self> {
-        Arc::new(Self { invitation, root })
+        let ceiling = invitation.content().level;
+        Arc::new(Self { invitation, root, revocations: Revocations::default(), ceiling, memory: None })
     }
 
     /// Which meeting.
@@ -48,36 +58,32 @@ impl Rules {
         self.invitation.content().meeting
     }
 
-    /// The classification of the meeting.
-    pub fn level(&self) -> Level {
-        self.invitation.content().level
-    }
-
-    /// Level and meeting as bytes: one byte of level code, 16 of meeting id.
-    ///
-    /// This is the content of our group context extension, and part of each frame's authenticated data.
-    pub(crate) fn context(&self) -> [u8; 17] {
-        let mut bytes = [self.level().code(); 17];
-        bytes[1..].copy_from_slice(&self.meeting().0);
-        bytes
+    /// Whose agreement it takes to lower the level.
+    pub fn originator(&self) -> Option<Fingerprint> {
+        self.invitation.content().originator
     }
 
     /// The MLS group's name.
     pub(crate) fn group_id(&self) -> GroupId {
         GroupId::from_slice(&self.meeting().0)
     }
+}
 
-    /// The only group context extensions that a group of this meeting has.
-    pub(crate) fn extensions(&self) -> Extensions<GroupContext> {
-        let required =
-            RequiredCapabilitiesExtension::new(&[ExtensionType::Unknown(EXTENSION)], &[], &[CREDENTIAL_TYPE]);
-        #[expect(clippy::expect_used, reason = "two different extensions, both allowed in a group context")]
-        Extensions::from_vec(vec![
-            Extension::RequiredCapabilities(required),
-            Extension::Unknown(EXTENSION, UnknownExtension(self.context().to_vec())),
-        ])
-        .expect("the extensions are distinct and belong in a group context")
-    }
+/// The only group context extensions that a group with this state has.
+pub(crate) fn extensions(state: &State) -> Extensions<GroupContext> {
+    let required = RequiredCapabilitiesExtension::new(&[ExtensionType::Unknown(EXTENSION)], &[], &[CREDENTIAL_TYPE]);
+    #[expect(clippy::expect_used, reason = "two different extensions, both allowed in a group context")]
+    Extensions::from_vec(vec![
+        Extension::RequiredCapabilities(required),
+        Extension::Unknown(EXTENSION, UnknownExtension(state.to_bytes())),
+    ])
+    .expect("the extensions are distinct and belong in a group context")
+}
+
+/// The state that the extensions of a group context say, if they are of the one form that [`extensions`] makes.
+pub(crate) fn state_of(found: &Extensions<GroupContext>) -> Option<State> {
+    let state = State::from_bytes(&found.unknown(EXTENSION)?.0)?;
+    (extensions(&state) == *found).then_some(state)
 }
 
 /// What our leaves can do: exactly what this meeting needs.

@@ -61,7 +61,7 @@ impl EpochSchedule {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use conclave_e2ee::{Leaf, Rules};
+    use conclave_e2ee::{Leaf, Rules, Work};
     use conclave_identity::issue::{Rehearsal, RehearsalSpec};
 
     use super::*;
@@ -75,7 +75,8 @@ mod tests {
         let rules = Rules::new(rehearsal.invitation.clone(), rehearsal.holders[0].root().clone());
         let mut group = Leaf::new(&rehearsal.holders[0], rules.clone()).unwrap().create(WALL).unwrap();
         let newcomer = Leaf::new(&rehearsal.holders[1], rules).unwrap();
-        group.commit(&[(newcomer.reference(), newcomer.key_package())], &[], WALL).unwrap();
+        let add = vec![(newcomer.reference(), newcomer.key_package())];
+        group.commit(&Work { add, ..Work::default() }, WALL).unwrap();
         let change = group.commit_accepted().unwrap();
         let mut schedule = EpochSchedule::default();
         schedule.entered(change.epoch, false, &mut group, now);
@@ -85,7 +86,8 @@ mod tests {
         assert_eq!(group.sending_epoch(), Epoch(1));
         assert_eq!(group.epochs_kept(), 2);
 
-        group.commit(&[], &[newcomer.reference()], WALL).unwrap();
+        let remove = vec![newcomer.reference()];
+        group.commit(&Work { remove, ..Work::default() }, WALL).unwrap();
         let change = group.commit_accepted().unwrap();
         schedule.entered(change.epoch, true, &mut group, now + FORGET_AFTER);
         assert_eq!(group.sending_epoch(), Epoch(2));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conclave_e2ee::{Change, CommitError, Group};
+use conclave_e2ee::{Change, CommitError, Group, Made, Refused, Work};
 use conclave_model::{
     EncodedFrame, Epoch, LeafIndex, LeafRef, PeerId, TrackKind,
     wire::signal::{Commit, FromRelay, MAX_LIST, ToRelay, TrackName, Wish},
@@ -170,7 +170,9 @@ impl Member {
         link: &mut Link,
         now: Instant,
     ) -> Result<Going, SessionError> {
-        let change = match self.group.handle_commit(epoch, commit, link.wall(now)) {
+        let neighbours = &self.neighbours;
+        let is_present = |leaf: LeafRef| neighbours.is_present(leaf);
+        let change = match self.group.handle_commit(epoch, commit, &is_present, link.wall(now)) {
             Ok(change) => change,
             Err(CommitError::Epoch { expected, found }) if found < expected => {
                 return out_of_turn("a commit a second time", link);
@@ -271,12 +273,13 @@ impl Member {
             let arrivals = self.neighbours.arrivals();
             let package = |leaf: &LeafRef| arrivals.get(leaf).map(|newcomer| (*leaf, newcomer.key_package.clone()));
             let add: Vec<_> = work.add.iter().filter_map(package).collect();
-            let (pending, refused) = match self.group.commit(&add, &work.remove, link.wall(now)) {
+            let work = Work { add, remove: work.remove, order: None, renew: false };
+            let Made { pending, refused } = match self.group.commit(&work, link.wall(now)) {
                 Ok(done) => done,
                 Err(error) => return Going::Break(EndReason::Commit(error)),
             };
             let is_stuck = pending.is_none() && refused.is_empty();
-            for (reference, error) in refused {
+            for Refused { reference, error, .. } in refused {
                 tracing::debug!(%reference, %error, "newcomer refused");
                 self.duty.refuse(reference);
                 link.tell(Event::NewcomerRefused { reference, error });

@@ -15,8 +15,8 @@ use conclave_identity::{
 };
 use conclave_model::{Epoch, Layer, LeafRef, PeerId, TrackKind, wire::FrameHead};
 
-use super::{Change, Group};
-use crate::{Leaf, Rules};
+use super::{Change, CommitError, Group, PendingCommit, Work};
+use crate::{Leaf, NewcomerError, Order, Rules};
 
 /// Some day in the meeting's window; the system's clock plays no part.
 pub(crate) const WALL: u64 = 1_800_000_000;
@@ -59,17 +59,51 @@ fn announce(leaf: &Leaf) -> (LeafRef, Bytes) {
     (leaf.reference(), leaf.key_package())
 }
 
-/// A commit of `groups[committer]`, followed by all of `groups`; those added come last in `groups`.
+/// Who joins and who goes.
+pub(crate) fn work(add: &[(LeafRef, Bytes)], remove: &[LeafRef]) -> Work {
+    Work { add: add.to_vec(), remove: remove.to_vec(), ..Work::default() }
+}
+
+/// What the acting chair wants.
+pub(crate) fn order(order: Order) -> Work {
+    Work { order: Some(order), ..Work::default() }
+}
+
+impl Group {
+    /// A commit that adds and removes; who was refused, and why.
+    fn commit_members(
+        &mut self,
+        add: &[(LeafRef, Bytes)],
+        remove: &[LeafRef],
+    ) -> (Option<PendingCommit>, Vec<(LeafRef, NewcomerError)>) {
+        let made = self.commit(&work(add, remove), WALL).unwrap();
+        (made.pending, made.refused.into_iter().map(|refused| (refused.reference, refused.error)).collect())
+    }
+
+    /// Follows a commit while everybody is here.
+    fn follow(&mut self, commit: &PendingCommit) -> Result<Change, CommitError> {
+        self.handle_commit(commit.epoch, &commit.commit, &|_| true, WALL)
+    }
+}
+
+/// A commit of `groups[committer]` that adds and removes, followed by all of `groups`; those added come last in
+/// `groups`.
 ///
 /// Gives what it changed, the same for each; the removed are still in `groups`.
 pub(crate) fn change(groups: &mut Vec<Group>, committer: usize, add: Vec<Leaf>, remove: &[LeafRef]) -> Change {
     let newcomers: Vec<_> = add.iter().map(announce).collect();
-    let (pending, refused) = groups[committer].commit(&newcomers, remove, WALL).unwrap();
-    assert_eq!(refused, []);
-    let pending = pending.unwrap();
+    carry_out(groups, committer, &work(&newcomers, remove), add)
+}
+
+/// A commit of `groups[committer]`, as [`change`].
+pub(crate) fn carry_out(groups: &mut Vec<Group>, committer: usize, work: &Work, add: Vec<Leaf>) -> Change {
+    let made = groups[committer].commit(work, WALL).unwrap();
+    assert_eq!(made.refused, []);
+    let pending = made.pending.unwrap();
+    let is_present = |leaf| !work.remove.contains(&leaf);
     let mut changes = Vec::new();
     for group in groups.iter_mut() {
-        changes.push(group.handle_commit(pending.epoch, &pending.commit, WALL).unwrap());
+        changes.push(group.handle_commit(pending.epoch, &pending.commit, &is_present, WALL).unwrap());
     }
     for leaf in add {
         groups.push(leaf.join(pending.welcome.as_ref().unwrap(), WALL).unwrap());
@@ -84,6 +118,8 @@ pub(crate) fn assert_converged(groups: &[Group]) {
     for pair in groups.windows(2) {
         assert_eq!(pair[0].epoch(), pair[1].epoch());
         assert_eq!(pair[0].members(), pair[1].members());
+        assert_eq!(pair[0].state(), pair[1].state());
+        assert_eq!(pair[0].words(), pair[1].words());
         assert_eq!(pair[0].epoch_authenticator(), pair[1].epoch_authenticator());
     }
     for group in groups {

@@ -1,9 +1,10 @@
 //! What members with bad intentions, relays and noise bring.
 
 use conclave_identity::{MemberError, issue::Validity};
+use conclave_model::{LeafIndex, Level};
 use openmls::prelude::{
-    Credential, CredentialWithKey, Extension, KeyPackage, LeafNodeIndex, LeafNodeParameters,
-    MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroupJoinConfig, OpenMlsProvider, Proposal, UnknownExtension,
+    Credential, CredentialWithKey, Extensions, GroupContext, KeyPackage, LeafNodeIndex, LeafNodeParameters,
+    MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroupJoinConfig, OpenMlsProvider, Proposal,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
@@ -11,55 +12,71 @@ use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::{
-    CommitError, JoinError, NewcomerError, PendingCommit, Rejection,
-    rules::{CIPHERSUITE, EXTENSION, capabilities, lifetime},
+    JoinError, Rejection, State,
+    group::Keys,
+    rules::{CIPHERSUITE, capabilities, extensions, lifetime},
 };
+
+/// What a member with bad intentions puts into a commit, past all rules of its own program.
+#[derive(Default)]
+pub(super) struct Malice {
+    pub(super) proposals: Vec<Proposal>,
+    pub(super) add: Vec<KeyPackage>,
+    pub(super) remove: Vec<LeafIndex>,
+    pub(super) state: Option<State>,
+    pub(super) extensions: Option<Extensions<GroupContext>>,
+    pub(super) leaf: LeafNodeParameters,
+}
 
 impl Group {
     /// A commit with whatever a hostile member builds, made known to others only.
-    fn hostile_commit(
-        &mut self,
-        proposals: Vec<Proposal>,
-        newcomers: Vec<KeyPackage>,
-        leaf: LeafNodeParameters,
-    ) -> PendingCommit {
+    pub(super) fn hostile_commit(&mut self, malice: Malice) -> PendingCommit {
         let epoch = self.epoch();
-        let bundle = self
+        let Keys { vault, signer, .. } = &self.keys;
+        let mut builder = self
             .mls
             .commit_builder()
             .force_self_update(true)
-            .add_proposals(proposals)
-            .propose_adds(newcomers)
-            .leaf_node_parameters(leaf)
-            .load_psks(self.vault.storage())
+            .add_proposals(malice.proposals)
+            .propose_adds(malice.add)
+            .propose_removals(malice.remove.iter().map(|leaf| LeafNodeIndex::new(leaf.0)))
+            .leaf_node_parameters(malice.leaf);
+        if let Some(extensions) = malice.extensions.or_else(|| malice.state.as_ref().map(extensions)) {
+            builder = builder.propose_group_context_extensions(extensions).unwrap();
+        }
+        let bundle = builder
+            .load_psks(vault.storage())
             .unwrap()
-            .build(self.vault.rand(), self.vault.crypto(), &self.signer, |_| true)
+            .build(vault.rand(), vault.crypto(), signer, |_| true)
             .unwrap()
-            .stage_commit(&self.vault)
+            .stage_commit(vault)
             .unwrap();
         let commit = Bytes::from(bundle.commit().to_bytes().unwrap());
         let welcome = bundle.to_welcome_msg().map(|welcome| Bytes::from(welcome.to_bytes().unwrap()));
         PendingCommit { epoch, commit, welcome, added: vec![] }
     }
 
+    /// Gives up a hostile commit, so that the next can be made.
+    pub(super) fn drop_hostile_commit(&mut self) {
+        self.mls.clear_pending_commit(self.keys.vault.storage()).unwrap();
+    }
+
     /// A commit that only renews the committer's own keys.
-    pub(super) fn commit_update(&mut self) -> PendingCommit {
-        let bundle = self.hostile_commit(vec![], vec![], LeafNodeParameters::default());
-        self.pending = Some(crate::group::Pending { commit: bundle.commit.clone(), newcomers: vec![] });
-        bundle
+    fn commit_update(&mut self) -> PendingCommit {
+        self.hostile_commit(Malice::default())
     }
 }
 
 /// What an honest member says of a commit, after checking that it did not change anything.
-fn verdict(honest: &mut Group, commit: &PendingCommit) -> CommitError {
+pub(super) fn verdict(honest: &mut Group, commit: &PendingCommit) -> CommitError {
     let before = honest.epoch_authenticator();
-    let error = honest.handle_commit(commit.epoch, &commit.commit, WALL).unwrap_err();
+    let error = honest.follow(&commit).unwrap_err();
     assert_eq!(honest.epoch_authenticator(), before);
     error
 }
 
 /// The reason for which all but the first of `groups` reject its commit.
-fn rejection(groups: &mut [Group], commit: &PendingCommit) -> Rejection {
+pub(super) fn rejection(groups: &mut [Group], commit: &PendingCommit) -> Rejection {
     let mut reasons = Vec::new();
     let (hostile, honest) = groups.split_first_mut().unwrap();
     for group in honest {
@@ -88,7 +105,7 @@ fn the_others_reject_a_commit_that_adds_somebody_uninvited() {
         group.rules = rules.clone();
     }
     let reference = newcomer.reference();
-    let (commit, refused) = groups[0].commit(&[announce(&newcomer)], &[], WALL).unwrap();
+    let (commit, refused) = groups[0].commit_members(&[announce(&newcomer)], &[]);
     assert_eq!(refused, []);
     let error = NewcomerError::Member(MemberError::NotListed);
     assert_eq!(rejection(&mut groups, &commit.unwrap()), Rejection::Newcomer { reference, error });
@@ -113,11 +130,11 @@ fn the_others_reject_a_commit_that_adds_somebody_whose_clearance_is_over() {
 
     // The hostile member's clock is a second behind.
     let newcomer = meeting.leaf_of(issued.holder());
-    let (commit, refused) = groups[0].commit(&[announce(&newcomer)], &[], WALL - 1).unwrap();
-    assert_eq!(refused, []);
+    let made = groups[0].commit(&work(&[announce(&newcomer)], &[]), WALL - 1).unwrap();
+    assert_eq!(made.refused, []);
     let error = NewcomerError::Member(MemberError::ClearanceExpired(WALL));
     let reference = newcomer.reference();
-    let commit = commit.unwrap();
+    let commit = made.pending.unwrap();
     assert_eq!(rejection(&mut groups, &commit), Rejection::Newcomer { reference, error: error.clone() });
     // Nor would the newcomer's honest program enter, since its own check fails as well.
     let refused = newcomer.join(&commit.welcome.unwrap(), WALL).unwrap_err();
@@ -128,46 +145,21 @@ fn the_others_reject_a_commit_that_adds_somebody_whose_clearance_is_over() {
 fn the_others_reject_a_second_leaf_for_one_certificate() {
     let (meeting, mut groups) = Meeting::started(3);
     let twin = meeting.leaf(2);
-    let checked = groups[0].sort_newcomers(&[announce(&twin)], WALL).0.remove(0);
-    let commit = groups[0].hostile_commit(vec![], vec![checked.key_package], LeafNodeParameters::default());
+    let checked = groups[0].sort_newcomers(&[announce(&twin)], Level::Restricted, WALL).0.remove(0);
+    let commit = groups[0].hostile_commit(Malice { add: vec![checked.key_package], ..Malice::default() });
     let twice = Rejection::Newcomer { reference: twin.reference(), error: NewcomerError::Twice };
     assert_eq!(rejection(&mut groups, &commit), twice);
-}
-
-#[test]
-fn the_others_reject_another_level_or_meeting_in_the_group_context() {
-    let (_meeting, mut groups) = Meeting::started(3);
-    let mut lower = groups[0].rules.context();
-    lower[0] = 0;
-    let mut extensions = groups[0].rules.extensions();
-    extensions.add_or_replace(Extension::Unknown(EXTENSION, UnknownExtension(lower.to_vec()))).unwrap();
-    let epoch = groups[0].epoch();
-    let group = &mut groups[0];
-    let bundle = group
-        .mls
-        .commit_builder()
-        .propose_group_context_extensions(extensions)
-        .unwrap()
-        .load_psks(group.vault.storage())
-        .unwrap()
-        .build(group.vault.rand(), group.vault.crypto(), &group.signer, |_| true)
-        .unwrap()
-        .stage_commit(&group.vault)
-        .unwrap();
-    let commit = Bytes::from(bundle.commit().to_bytes().unwrap());
-    let commit = PendingCommit { epoch, commit, welcome: None, added: vec![] };
-    assert_eq!(rejection(&mut groups, &commit), Rejection::Proposal);
 }
 
 #[test]
 fn the_others_reject_a_committer_who_takes_another_identity() {
     let (_meeting, mut groups) = Meeting::started(3);
     let victim = groups[0].mls.member(LeafNodeIndex::new(groups[1].me().0)).unwrap().clone();
-    let signature_key = groups[0].signer.public().into();
+    let signature_key = groups[0].keys.signer.public().into();
     let leaf = LeafNodeParameters::builder()
         .with_credential_with_key(CredentialWithKey { credential: victim, signature_key })
         .build();
-    let commit = groups[0].hostile_commit(vec![], vec![], leaf);
+    let commit = groups[0].hostile_commit(Malice { leaf, ..Malice::default() });
     assert_eq!(rejection(&mut groups, &commit), Rejection::Committer);
 }
 
@@ -175,6 +167,7 @@ fn the_others_reject_a_committer_who_takes_another_identity() {
 #[derive(Serialize, Deserialize)]
 struct Content {
     chain: Vec<ByteBuf>,
+    media: ByteBuf,
     binding: ByteBuf,
 }
 
@@ -206,25 +199,30 @@ fn anothers_certificate_is_worth_nothing_without_its_key() {
     let mut group = meeting.leaf(0).create(WALL).unwrap();
     let (thief, victim) = (meeting.leaf(1), meeting.leaf(2));
     let own = contents(&thief);
-    let stolen = Content { chain: contents(&victim).chain, binding: own.binding.clone() };
+    let stolen = Content { chain: contents(&victim).chain, media: own.media.clone(), binding: own.binding.clone() };
     let replayed = contents(&victim);
-    let cut = Content { chain: own.chain[..1].to_vec(), binding: own.binding.clone() };
-    let empty = Content { chain: vec![], binding: own.binding.clone() };
-    let long = Content { chain: vec![own.chain[0].clone(); 7], binding: own.binding.clone() };
-    let large = Content { chain: own.chain.clone(), binding: ByteBuf::from(vec![0; 40_000]) };
+    let cut = Content { chain: own.chain[..1].to_vec(), media: own.media.clone(), binding: own.binding.clone() };
+    let empty = Content { chain: vec![], media: own.media.clone(), binding: own.binding.clone() };
+    let long = Content { chain: vec![own.chain[0].clone(); 7], media: own.media.clone(), binding: own.binding.clone() };
+    let large = Content { chain: own.chain.clone(), media: own.media.clone(), binding: ByteBuf::from(vec![0; 40_000]) };
+    let rekeyed = Content { chain: own.chain.clone(), media: ByteBuf::from(vec![1; 32]), binding: own.binding.clone() };
+    let short = Content { chain: own.chain.clone(), media: ByteBuf::from(vec![1; 31]), binding: own.binding.clone() };
     let mut verdict = |content: &Content, kind| {
         let newcomer = forge(&thief, credential(content, kind));
-        let (commit, mut refused) = group.commit(&[newcomer], &[], WALL).unwrap();
+        let (commit, mut refused) = group.commit_members(&[newcomer], &[]);
         assert_eq!(commit, None);
         refused.remove(0).1
     };
     assert_eq!(verdict(&stolen, 0xf0c1), NewcomerError::Binding);
     assert_eq!(verdict(&replayed, 0xf0c1), NewcomerError::Binding);
     assert!(matches!(verdict(&cut, 0xf0c1), NewcomerError::Member(MemberError::Chain(_))));
+    assert_eq!(verdict(&rekeyed, 0xf0c1), NewcomerError::Binding);
+    assert_eq!(verdict(&short, 0xf0c1), NewcomerError::Credential);
+    assert_eq!(verdict(&own, 0x0001), NewcomerError::KeyPackage);
     assert_eq!(verdict(&empty, 0xf0c1), NewcomerError::Credential);
     assert_eq!(verdict(&long, 0xf0c1), NewcomerError::Credential);
     assert_eq!(verdict(&large, 0xf0c1), NewcomerError::Credential);
-    assert!(group.commit(&[announce(&thief)], &[], WALL).unwrap().0.is_some());
+    assert!(group.commit_members(&[announce(&thief)], &[]).0.is_some());
 }
 
 #[test]
@@ -233,19 +231,20 @@ fn a_binding_counts_for_one_meeting_only() {
     let mut group = here.leaf(0).create(WALL).unwrap();
     let invitation = there.rehearsal.invitation.clone();
     let elsewhere = Leaf::new(&here.rehearsal.holders[1], Rules::new(invitation, here.rules.root.clone())).unwrap();
-    let (commit, refused) = group.commit(&[announce(&elsewhere)], &[], WALL).unwrap();
+    let (commit, refused) = group.commit_members(&[announce(&elsewhere)], &[]);
     assert_eq!((commit, refused), (None, vec![(elsewhere.reference(), NewcomerError::Binding)]));
 }
 
 #[test]
-fn a_group_of_another_level_or_meeting_is_not_entered() {
+fn a_group_of_a_lower_level_than_the_invitation_says_is_not_entered() {
     let mut meeting = Meeting::new(2);
     let mut group = meeting.leaf(0).create(WALL).unwrap();
-    let invitation = meeting.rehearsal.reissue(|content| content.level = conclave_model::Level::Secret).unwrap();
+    let invitation = meeting.rehearsal.reissue(|content| content.level = Level::Secret).unwrap();
     let rules = Rules::new(invitation.clone(), meeting.rules.root.clone());
     let leaf = Leaf::new(&meeting.rehearsal.holders[1], rules).unwrap();
-    let (commit, _) = group.commit(&[announce(&leaf)], &[], WALL).unwrap();
-    assert_eq!(leaf.join(&commit.unwrap().welcome.unwrap(), WALL).err(), Some(JoinError::OtherGroup));
+    let (commit, _) = group.commit_members(&[announce(&leaf)], &[]);
+    let refused = JoinError::LevelBelow { found: Level::Restricted, floor: Level::Secret };
+    assert_eq!(leaf.join(&commit.unwrap().welcome.unwrap(), WALL).err(), Some(refused));
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn a_group_with_somebody_uninvited_is_not_entered() {
     });
     let rules = Rules::new(invitation.unwrap().clone(), meeting.rules.root.clone());
     let leaf = Leaf::new(&meeting.rehearsal.holders[2], rules).unwrap();
-    let (commit, _) = groups[0].commit(&[announce(&leaf)], &[], WALL).unwrap();
+    let (commit, _) = groups[0].commit_members(&[announce(&leaf)], &[]);
     let error = NewcomerError::Member(MemberError::NotListed);
     let expected = JoinError::Member { leaf: groups[1].me().0, error };
     assert_eq!(leaf.join(&commit.unwrap().welcome.unwrap(), WALL).err(), Some(expected));
@@ -269,7 +268,7 @@ fn a_welcome_for_somebody_else_is_refused() {
     let meeting = Meeting::new(3);
     let mut group = meeting.leaf(0).create(WALL).unwrap();
     let (invited, other) = (meeting.leaf(1), meeting.leaf(2));
-    let (commit, _) = group.commit(&[announce(&invited)], &[], WALL).unwrap();
+    let (commit, _) = group.commit_members(&[announce(&invited)], &[]);
     assert_eq!(other.join(&commit.unwrap().welcome.unwrap(), WALL).err(), Some(JoinError::Malformed));
 }
 
@@ -278,7 +277,7 @@ fn a_commit_in_the_clear_is_refused() {
     let (_meeting, mut groups) = Meeting::started(2);
     let group = &mut groups[0];
     let clear = MlsGroupJoinConfig::builder().wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY).build();
-    group.mls.set_configuration(group.vault.storage(), &clear).unwrap();
+    group.mls.set_configuration(group.keys.vault.storage(), &clear).unwrap();
     let commit = group.commit_update();
     assert_eq!(verdict(&mut groups[1], &commit), CommitError::Malformed);
 }
@@ -289,7 +288,7 @@ fn a_proposal_alone_and_a_message_in_the_place_of_a_commit_are_refused() {
     let epoch = groups[0].epoch();
     let group = &mut groups[0];
     let message = group.seal_message(b"no commit").unwrap();
-    let proposal = group.mls.leave_group(&group.vault, &group.signer).unwrap().to_bytes().unwrap();
+    let proposal = group.mls.leave_group(&group.keys.vault, &group.keys.signer).unwrap().to_bytes().unwrap();
     for bytes in [proposal.into(), message] {
         let commit = PendingCommit { epoch, commit: bytes, welcome: None, added: vec![] };
         assert_eq!(verdict(&mut groups[1], &commit), CommitError::Malformed);
@@ -297,7 +296,7 @@ fn a_proposal_alone_and_a_message_in_the_place_of_a_commit_are_refused() {
     // A commit in the place of a message neither opens nor changes anything.
     let commit = groups[2].commit_update();
     assert!(groups[1].open_message(&commit.commit).is_err());
-    assert!(groups[1].handle_commit(epoch, &commit.commit, WALL).is_ok());
+    assert!(groups[1].handle_commit(epoch, &commit.commit, &|_| true, WALL).is_ok());
 }
 
 /// Bytes near to `good`: cut, flipped, repeated, or nothing like it.
@@ -328,20 +327,19 @@ fn garbage_changes_nothing_and_never_panics() {
     let mut random = SmallRng::seed_from_u64(7);
     groups.truncate(2);
     let newcomer = meeting.leaf(2);
-    let (commit, _) = groups[1].commit(&[announce(&newcomer)], &[], WALL).unwrap();
+    let (commit, _) = groups[1].commit_members(&[announce(&newcomer)], &[]);
     let commit = commit.unwrap();
     let message = groups[1].seal_message(b"message").unwrap();
     let frame = groups[1].seal_frame(&head(0), b"frame").unwrap();
-    let welcome = commit.welcome.unwrap();
+    let welcome = commit.welcome.clone().unwrap();
     let before = groups[0].epoch_authenticator();
     let honest = &mut groups[0];
     for _ in 0..300 {
-        assert!(honest.handle_commit(commit.epoch, &mutate(&commit.commit, &mut random), WALL).is_err());
+        assert!(honest.handle_commit(commit.epoch, &mutate(&commit.commit, &mut random), &|_| true, WALL).is_err());
         assert!(honest.open_message(&mutate(&message, &mut random)).is_err());
         assert!(honest.open_frame(&head(0), &mutate(&frame, &mut random)).is_err());
-        let (made, refused) = honest
-            .commit(&[(newcomer.reference(), mutate(&newcomer.key_package(), &mut random).into())], &[], WALL)
-            .unwrap();
+        let broken = (newcomer.reference(), mutate(&newcomer.key_package(), &mut random).into());
+        let (made, refused) = honest.commit_members(&[broken], &[]);
         assert_eq!((made, refused.len()), (None, 1));
     }
     for _ in 0..30 {
@@ -351,5 +349,5 @@ fn garbage_changes_nothing_and_never_panics() {
     // The good ones still count.
     assert!(honest.open_frame(&head(0), &frame).is_ok());
     assert!(honest.open_message(&message).is_ok());
-    assert!(honest.handle_commit(commit.epoch, &commit.commit, WALL).is_ok());
+    assert!(honest.follow(&commit).is_ok());
 }

@@ -64,7 +64,7 @@ fn a_committer_leaves_out_whom_it_must_refuse() {
         swapped.clone(),
         (LeafRef([1; 16]), Bytes::from_static(b"garbage")),
     ];
-    let (pending, refused) = groups[0].commit(&newcomers, &[], WALL).unwrap();
+    let (pending, refused) = groups[0].commit_members(&newcomers, &[]);
     assert_eq!(pending, None);
     let errors: Vec<_> = refused.into_iter().map(|(_, error)| error).collect();
     assert_eq!(errors[0], NewcomerError::Member(MemberError::NotListed));
@@ -77,7 +77,7 @@ fn a_committer_leaves_out_whom_it_must_refuse() {
 fn nothing_to_do_is_no_commit() {
     let (_meeting, mut groups) = Meeting::started(2);
     let myself = groups[0].members()[0].reference;
-    let (pending, refused) = groups[0].commit(&[], &[LeafRef([7; 16]), myself], WALL).unwrap();
+    let (pending, refused) = groups[0].commit_members(&[], &[LeafRef([7; 16]), myself]);
     assert_eq!((pending, refused), (None, vec![]));
 }
 
@@ -87,19 +87,19 @@ fn of_two_commits_for_one_epoch_one_is_refused_and_made_again() {
     let gone = groups[0].members()[2].reference;
     groups.truncate(2);
     let late = Meeting::leaf(&meeting, 2);
-    let (first, _) = groups[0].commit(&[], &[gone], WALL).unwrap();
-    let (second, _) = groups[1].commit(&[announce(&late)], &[], WALL).unwrap();
+    let (first, _) = groups[0].commit_members(&[], &[gone]);
+    let (second, _) = groups[1].commit_members(&[announce(&late)], &[]);
     let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(first.epoch, second.epoch);
-    assert_eq!(groups[1].commit(&[], &[gone], WALL).err(), Some(CommitError::Pending));
+    assert_eq!(groups[1].commit(&work(&[], &[gone]), WALL).err(), Some(CommitError::Pending));
 
     // The relay took the first. Whether it says so before or after makes no difference.
     for group in &mut groups {
-        group.handle_commit(first.epoch, &first.commit, WALL).unwrap();
+        group.follow(&first).unwrap();
     }
     groups[1].commit_refused();
     assert_converged(&groups);
-    let stale = groups[0].handle_commit(second.epoch, &second.commit, WALL);
+    let stale = groups[0].follow(&second);
     assert_eq!(stale, Err(CommitError::Epoch { expected: groups[0].epoch(), found: second.epoch }));
 
     // The newcomer was not let in by the void commit; the next one does it.
@@ -112,7 +112,7 @@ fn a_refused_commit_leaves_no_trace() {
     let (_meeting, mut groups) = Meeting::started(3);
     let gone = groups[0].members()[2].reference;
     let before = groups[0].epoch_authenticator();
-    groups[0].commit(&[], &[gone], WALL).unwrap();
+    groups[0].commit_members(&[], &[gone]);
     groups[0].commit_refused();
     assert_eq!(groups[0].epoch_authenticator(), before);
     assert_eq!(groups[0].commit_accepted(), Err(CommitError::NonePending));
@@ -132,8 +132,8 @@ fn who_is_removed_knows_it_and_has_no_keys() {
     assert_eq!(removed.seal_frame(&head(0), b"?"), Err(crate::SealError::NoMember));
     assert_eq!(removed.seal_message(b"?"), Err(MessageError::NoMember));
     assert_eq!(removed.open_message(b"?"), Err(MessageError::NoMember));
-    assert_eq!(removed.commit(&[], &[], WALL).err(), Some(CommitError::NoMember));
-    assert_eq!(removed.handle_commit(Epoch(9), b"?", WALL), Err(CommitError::NoMember));
+    assert_eq!(removed.commit(&Work::default(), WALL).err(), Some(CommitError::NoMember));
+    assert_eq!(removed.handle_commit(Epoch(9), b"?", &|_| true, WALL), Err(CommitError::NoMember));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use conclave_e2ee::{Leaf, Rules};
+use conclave_e2ee::{Leaf, Rules, Work};
 use conclave_identity::issue::{Rehearsal, RehearsalSpec};
 use conclave_model::{
     EncodedFrame, Layer, MediaTime,
@@ -39,7 +39,9 @@ impl Pair {
         let leaf = |number: usize| Leaf::new(&rehearsal.holders[number], rules.clone()).unwrap();
         let mut alice = leaf(0).create(WALL).unwrap();
         let newcomer = leaf(1);
-        let (pending, refused) = alice.commit(&[(newcomer.reference(), newcomer.key_package())], &[], WALL).unwrap();
+        let add = vec![(newcomer.reference(), newcomer.key_package())];
+        let made = alice.commit(&Work { add, ..Work::default() }, WALL).unwrap();
+        let (pending, refused) = (made.pending, made.refused);
         assert!(refused.is_empty());
         alice.commit_accepted().unwrap();
         alice.use_sending_epoch(alice.epoch());
@@ -95,7 +97,8 @@ impl Pair {
     fn alice_moves_on(&mut self) -> Bytes {
         let rules = Rules::new(self.rehearsal.invitation.clone(), self.rehearsal.holders[0].root().clone());
         let third = Leaf::new(&self.rehearsal.holders[2], rules).unwrap();
-        let (pending, _) = self.alice.commit(&[(third.reference(), third.key_package())], &[], WALL).unwrap();
+        let add = vec![(third.reference(), third.key_package())];
+        let pending = self.alice.commit(&Work { add, ..Work::default() }, WALL).unwrap().pending;
         self.alice.commit_accepted().unwrap();
         self.alice.use_sending_epoch(self.alice.epoch());
         pending.unwrap().commit
@@ -159,7 +162,7 @@ fn frames_of_the_next_epoch_wait_for_its_commit() {
         assert!(pair.give(frame).is_empty());
     }
     pair.pass(Duration::from_millis(300));
-    pair.bob.handle_commit(epoch, &commit, WALL).unwrap();
+    pair.bob.handle_commit(epoch, &commit, &|_| true, WALL).unwrap();
     pair.receiver.retry(&mut pair.bob, &pair.neighbours, &mut pair.link, pair.now);
     assert_eq!(frames(&pair.outputs()), [1, 2, 3]);
 }
