@@ -5,6 +5,7 @@
 mod bench;
 mod directions;
 mod gates;
+mod manual;
 mod package;
 mod run;
 mod system;

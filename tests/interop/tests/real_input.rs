@@ -1,4 +1,12 @@
 //! A real picture and a real voice, through a relay, out of another process.
+//!
+//! The clips are made up and small, because builds for tests are slow. With real ones, in a build that is not:
+//!
+//! ```sh
+//! ffmpeg -i FILM -an -pix_fmt yuv420p clip/clip.y4m
+//! ffmpeg -i FILM -vn -ac 1 -ar 48000 clip/voice.wav
+//! CONCLAVE_CLIP=$PWD/clip cargo test --release --package conclave-interop-tests --test real_input -- --nocapture
+//! ```
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 

@@ -1,0 +1,202 @@
+//! What an eavesdropper and the relay's owner get: neither the wire nor the relay's memory nor its files hold what
+//! members show, say and tell each other. Searched with the running programs; that the search finds, is shown on the
+//! clients' own memory.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use conclave_interop_tests::{
+    clip,
+    memory::Image,
+    recording,
+    tap::Tap,
+    world::{PASSWORD, World},
+};
+
+const PEOPLE: [(&str, &str, &str); 3] =
+    [("Anna Virtanen", "Finland", "FI"), ("Luc Hoffmann", "Luxembourg", "LU"), ("Maria Borg", "Malta", "MT")];
+
+/// How long the recorder listens, in seconds.
+const LISTEN: u64 = 20;
+
+/// How often memory is copied.
+const IMAGES: usize = 3;
+
+/// What stands in every row of the raw picture's upper edge.
+fn picture_marker() -> Vec<u8> {
+    (0..64_u32).map(|at| (40 + at.wrapping_mul(2_654_435_761) % 150) as u8).collect()
+}
+
+/// What stands in every 20 ms of the raw sound.
+fn sound_marker() -> Vec<i16> {
+    (0..48_u32).map(|at| (at.wrapping_mul(2_246_822_519) % 4001) as i16 - 2000).collect()
+}
+
+/// A clip whose every picture has the marker in its first rows, and a voice that has it in each frame.
+fn write_clips(video: &Path, voice: &Path) {
+    clip::write_y4m(video, 6).unwrap();
+    let width = clip::read_y4m(video).unwrap().width;
+    let mut bytes = fs::read(video).unwrap();
+    let begins: Vec<_> = memchr::memmem::find_iter(&bytes, b"FRAME\n").map(|at| at + 6).collect();
+    assert!(begins.len() >= 100);
+    for begin in begins {
+        for row in 0..8 {
+            bytes[begin + row * width..][..64].copy_from_slice(&picture_marker());
+        }
+    }
+    fs::write(video, bytes).unwrap();
+
+    clip::write_wav(voice, 6).unwrap();
+    let mut samples: Vec<i16> = hound::WavReader::open(voice).unwrap().samples().map(Result::unwrap).collect();
+    for frame in samples.chunks_exact_mut(960) {
+        frame[100..148].copy_from_slice(&sound_marker());
+    }
+    let spec = hound::WavReader::open(voice).unwrap().spec();
+    let mut out = hound::WavWriter::create(voice, spec).unwrap();
+    samples.into_iter().for_each(|sample| out.write_sample(sample).unwrap());
+    out.finalize().unwrap();
+}
+
+/// Plaintexts that are known before the meeting, by name.
+fn known() -> Vec<(&'static str, Vec<u8>)> {
+    let sound = sound_marker();
+    vec![
+        ("a raw picture", picture_marker()),
+        ("raw sound as the file has it", sound.iter().flat_map(|sample| sample.to_le_bytes()).collect()),
+        // The rest of what members tell each other in an MLS application message, CBOR; its head may be overwritten.
+        ("a member's word about microphone and camera", b"microphone\x62On\x66camera\x62On".to_vec()),
+    ]
+}
+
+/// A frame as it lies inside its seal: capture time, 8 bytes; encoding delay, 4; then the bitstream.
+struct Opened {
+    time: u64,
+    bitstream: Vec<u8>,
+}
+
+/// How much of a bitstream is looked for.
+const PIECE: usize = 20;
+
+/// What may be frames: what begins with a time of the last minutes.
+fn opened(image: &Image) -> Vec<Opened> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let heads: BTreeSet<[u8; 4]> = [now, now - Duration::from_secs(60)]
+        .map(|time| *(time.as_micros() as u64).to_be_bytes().first_chunk().unwrap())
+        .into();
+    let mut found = Vec::new();
+    for head in heads {
+        for place in image.places(&head, 12 + PIECE) {
+            let time = u64::from_be_bytes(*place.first_chunk().unwrap());
+            found.push(Opened { time, bitstream: place[12..].to_vec() });
+        }
+    }
+    found
+}
+
+/// Whether bytes are so many different ones that they stand nowhere by chance.
+fn is_telling(bytes: &[u8]) -> bool {
+    bytes.iter().collect::<BTreeSet<_>>().len() > PIECE / 2
+}
+
+#[test]
+fn neither_the_wire_nor_the_relays_memory_holds_what_members_show_and_say() {
+    let tap = Tap::new().unwrap();
+    let world = World::new(&PEOPLE, Some(tap.port())).unwrap();
+    tap.forward_to(world.port);
+    let (video, voice) = (world.path("clip.y4m"), world.path("voice.wav"));
+    write_clips(&video, &voice);
+    let relay = world.relay().unwrap();
+    let (camera, microphone) = (format!("file:{}", video.display()), format!("file:{}", voice.display()));
+    let sender = world
+        .join(0, "meeting.conclave", ["--camera", &camera, "--microphone", &microphone, "--height", "180"])
+        .unwrap();
+    let _second =
+        world.join(1, "meeting.conclave", ["--camera", "test", "--microphone", "test", "--height", "90"]).unwrap();
+    let output = world.path("recording");
+    fs::create_dir(&output).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conclave-recorder"));
+    command.arg(world.path("meeting.conclave")).arg("--credential").arg(world.credential(2));
+    command.args(["--password", PASSWORD, "--from", PEOPLE[0].0, "--seconds", &LISTEN.to_string(), "--height", "180"]);
+    command.arg("--output").arg(&output);
+    let mut recorder = world.start(command, "recorder").unwrap();
+    let logs = || format!("{}\n{}\n{}", world.log("recorder"), world.log("join-0"), world.log("relay"));
+
+    // While sound and picture flow, the memory of all three, several times.
+    let pictures = || fs::metadata(output.join("pictures.bin")).map_or(0, |file| file.len());
+    let (mut of_clients, mut candidates, mut of_relay) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for round in 0..IMAGES {
+        let (before, begun) = (pictures(), Instant::now());
+        while pictures() <= before + 20 * 320 * 180 {
+            assert!(begun.elapsed() < Duration::from_secs(40), "no pictures come: {}", logs());
+            thread::sleep(Duration::from_millis(50));
+        }
+        for process in [sender.id(), recorder.id()] {
+            let image = Image::of(process).unwrap();
+            let held = known().into_iter().filter(|(_, wanted)| image.holds(wanted)).map(|(name, _)| name);
+            of_clients.extend(held);
+            candidates.extend(opened(&image).into_iter().filter(|frame| is_telling(&frame.bitstream)));
+        }
+        let image = Image::of(relay.id()).unwrap();
+        eprintln!("image {round} of the relay: {} MB", image.len() / 1_000_000);
+        of_relay.push(image);
+    }
+    assert!(recorder.wait(Duration::from_secs(LISTEN + 30)).unwrap(), "{}", logs());
+    let mut times: BTreeSet<u64> = recording::read_frames(&output).unwrap().iter().map(|frame| frame.time).collect();
+    times.extend(recording::read_sound(&output).unwrap().iter().map(|piece| piece.time));
+
+    // The search finds what is there: in the clients all of it, in the relay what it is said to know.
+    let names: BTreeSet<_> = known().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(of_clients, names, "the search does not find what the clients must hold");
+    candidates.retain(|frame| times.contains(&frame.time));
+    assert!(candidates.len() >= 3, "{} opened frames found in the clients", candidates.len());
+    assert!(of_relay.iter().any(|image| image.holds(PEOPLE[0].0.as_bytes())), "the relay knows who is connected");
+    let (stream, datagrams) = tap.passed();
+    assert!(stream > 10_000 && datagrams > 500, "only {stream} bytes and {datagrams} datagrams passed the tap");
+    eprintln!(
+        "{} opened frames in the clients' memory; {stream} bytes of TCP and {datagrams} datagrams on the wire",
+        candidates.len()
+    );
+
+    // What nobody but members may have.
+    let files = [world.log("relay").into_bytes(), fs::read(world.path("relay/relay.toml")).unwrap()];
+    let within = |wanted: &[u8]| {
+        let files = files.iter().any(|file| memchr::memmem::find(file, wanted).is_some());
+        let place = [
+            ("the relay's memory", of_relay.iter().any(|image| image.holds(wanted))),
+            ("the wire", tap.holds(wanted)),
+            ("the relay's files", files),
+        ];
+        place.into_iter().filter(|(_, held)| *held).map(|(place, _)| place).collect::<Vec<_>>()
+    };
+    let nowhere: [&str; 0] = [];
+    for (name, wanted) in known() {
+        assert_eq!(within(&wanted), nowhere, "{name}");
+    }
+    let floats: Vec<u8> =
+        sound_marker().iter().flat_map(|sample| (f32::from(*sample) / 32768.0).to_le_bytes()).collect();
+    assert_eq!(within(&floats), nowhere, "raw sound as numbers");
+    for frame in &candidates {
+        assert_eq!(within(&frame.bitstream), nowhere, "the bitstream of an opened frame");
+    }
+    for image in &of_relay {
+        let held = opened(image).into_iter().filter(|frame| times.contains(&frame.time)).count();
+        assert_eq!(held, 0, "opened frames in the relay's memory");
+    }
+    for time in &times {
+        assert!(!tap.holds(&time.to_be_bytes()), "the head of an opened frame on the wire");
+    }
+    // The relay knows who is there; who listens on the way does not.
+    for (name, ..) in PEOPLE {
+        assert!(!tap.holds(name.as_bytes()), "{name} can be read on the wire");
+        assert!(!world.log("relay").contains(name), "{name} stands in the relay's log");
+    }
+}
