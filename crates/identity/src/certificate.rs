@@ -6,7 +6,7 @@ use conclave_model::{Level, Person};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use sha2::{Digest, Sha256};
 use webpki::{EndEntityCert, KeyUsage, aws_lc_rs as algorithms};
-use x509_parser::{certificate::X509Certificate, prelude::FromDer, x509::X509Name};
+use x509_parser::{certificate::X509Certificate, extensions::ParsedExtension, prelude::FromDer, x509::X509Name};
 
 use crate::{
     attributes::{ATTRIBUTES_OID_DER, Attributes, AttributesError, INVITATION_USAGE_OID_DER, RELAY_LEVEL_OID_DER},
@@ -288,6 +288,12 @@ pub(crate) fn p384_point(public_key: &[u8]) -> Option<&[u8]> {
     is_p384(public_key).then(|| &public_key[P384_PREFIX.len() - 1..])
 }
 
+/// The SubjectPublicKeyInfo of an ECDSA P-384 key from its uncompressed point.
+pub(crate) fn p384_info(point: &[u8]) -> Option<Vec<u8>> {
+    let info = [&P384_PREFIX[..P384_PREFIX.len() - 1], point].concat();
+    is_p384(&info).then_some(info)
+}
+
 /// The first and the last second at which a certificate is valid, since 1970-01-01 UTC.
 ///
 /// # Errors
@@ -347,6 +353,33 @@ pub(crate) struct SerialName {
 pub(crate) fn serial_name(certificate: &CertificateDer<'_>) -> Result<SerialName, ProfileError> {
     let parsed = parse(certificate)?;
     Ok(SerialName { issuer: parsed.issuer().as_raw().to_vec(), serial: parsed.raw_serial().to_vec() })
+}
+
+/// Whose a CA is: the organization of its subject, else its common name, as far as it can be shown to people.
+pub(crate) fn owner(certificate: &CertificateDer<'_>) -> Result<String, ProfileError> {
+    let parsed = parse(certificate)?;
+    let subject = parsed.subject();
+    let mut names = subject.iter_organization().chain(subject.iter_common_name()).filter_map(|part| part.as_str().ok());
+    let name = names.next().ok_or(ProfileError::Subject("organization (O) or name (CN)"))?;
+    text::check_line(name, text::MAX_NAME - 32).map_err(|error| ProfileError::Text { field: "name", error })?;
+    Ok(name.to_owned())
+}
+
+/// The name of a certificate's subject, DER.
+pub(crate) fn subject_name(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, ProfileError> {
+    Ok(parse(certificate)?.subject().as_raw().to_vec())
+}
+
+/// The subject key identifier of a certificate (RFC 5280 section 4.2.1.2); where it has none, one made from the key.
+pub(crate) fn key_identifier(certificate: &CertificateDer<'_>) -> Vec<u8> {
+    let Ok(parsed) = parse(certificate) else {
+        return Vec::new();
+    };
+    let stated = parsed.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectKeyIdentifier(identifier) => Some(identifier.0.to_vec()),
+        _ => None,
+    });
+    stated.unwrap_or_else(|| Sha256::digest(parsed.public_key().raw)[..20].to_vec())
 }
 
 /// An authority that may sign revocation lists.
@@ -422,7 +455,7 @@ pub(crate) fn name_line(name: &[u8]) -> String {
     }
 }
 
-fn shown(line: &str) -> String {
+pub(crate) fn shown(line: &str) -> String {
     line.chars().map(|character| if text::is_forbidden(character) { '?' } else { character }).collect()
 }
 

@@ -21,12 +21,14 @@ use pkcs8::{
         scrypt,
     },
 };
+use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use crate::{
     certificate::{self, ChainError, MAX_CHAIN, ProfileError},
     holder::Pkcs8,
+    revocation::{MAX_LIST, MAX_LISTS},
     utc::Utc,
 };
 
@@ -45,7 +47,7 @@ const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// The file cannot be read.
-    #[error("{path} cannot be read: {kind}")]
+    #[error("{path} cannot be read: {}", words(*.kind))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -120,13 +122,30 @@ pub enum ProtectError {
     #[error("the key could not be encrypted")]
     Encrypt,
     /// The file could not be written.
-    #[error("{path} cannot be written: {kind}")]
+    #[error("{path} cannot be written: {}", words(*.kind))]
     Write {
         /// Which file.
         path: PathBuf,
         /// Why.
         kind: io::ErrorKind,
     },
+}
+
+/// Why a file or folder could not be used, in words for people.
+pub fn words(kind: io::ErrorKind) -> String {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is non-exhaustive, and its own words do for the rest")]
+    match kind {
+        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is no folder".to_owned(),
+        io::ErrorKind::InvalidInput => "it is no ordinary file".to_owned(),
+        io::ErrorKind::InvalidData => "it holds no text".to_owned(),
+        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The shortest password for a new file, in characters.
@@ -223,6 +242,39 @@ fn split_root(
         _ => return Err(CredentialError::Root),
     };
     if chain.is_empty() { Err(CredentialError::NoCertificate) } else { Ok((chain, root)) }
+}
+
+/// The label of a revocation list.
+const LIST_LABEL: &str = "X509 CRL";
+
+/// The longest file of revocation lists, in bytes: as many as there may be, in base64.
+const MAX_LIST_FILE: usize = MAX_LISTS * MAX_LIST * 3 / 2;
+
+/// Reads a PEM file with revocation lists (blocks `X509 CRL`), DER; nothing of them is checked.
+///
+/// # Errors
+/// [`CredentialError::Read`], [`CredentialError::TooLarge`], [`CredentialError::Broken`], also where there is none.
+pub fn read_lists(path: &Path) -> Result<Vec<Bytes>, CredentialError> {
+    let text = read_text(path, MAX_LIST_FILE)?;
+    let blocks = pem::parse_many(text.as_bytes()).map_err(|_| CredentialError::Broken)?;
+    let of_lists = blocks.iter().filter(|block| block.tag() == LIST_LABEL);
+    let lists: Vec<Bytes> = of_lists.map(|block| Bytes::copy_from_slice(block.contents())).collect();
+    if lists.is_empty() { Err(CredentialError::Broken) } else { Ok(lists) }
+}
+
+/// Reads a file that holds no secret.
+pub(crate) fn read_public(path: &Path) -> Result<String, CredentialError> {
+    read_text(path, MAX_FILE)
+}
+
+fn read_text(path: &Path, limit: usize) -> Result<String, CredentialError> {
+    let failed = |error: io::Error| CredentialError::Read { path: path.to_owned(), kind: error.kind() };
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(CredentialError::TooLarge);
+    }
+    String::from_utf8(bytes).map_err(|_| CredentialError::Broken)
 }
 
 /// Reads a file that holds a private key.
@@ -336,6 +388,20 @@ fn decrypt(encrypted: &[u8], password: &str) -> Result<Pkcs8, CredentialError> {
         Ok(_) => Ok(key),
         Err(_) => Err(CredentialError::WrongPassword),
     }
+}
+
+/// A credential file: key (encrypted with `password`), chain, root.
+pub(crate) fn to_file(
+    pkcs8: &[u8],
+    chain: &[CertificateDer<'_>],
+    root: &CertificateDer<'_>,
+    password: &str,
+) -> Result<String, ProtectError> {
+    let mut text = encrypt_to_pem(pkcs8, password)?;
+    for certificate in chain.iter().chain([root]) {
+        text.push_str(&certificate_to_pem(certificate));
+    }
+    Ok(text)
 }
 
 /// A certificate as a PEM block.

@@ -176,6 +176,11 @@ impl FileKey {
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, pkcs8).ok()?;
         Some(Self { key })
     }
+
+    /// The public key as an uncompressed point.
+    pub(crate) fn point(&self) -> &[u8] {
+        self.key.public_key().as_ref()
+    }
 }
 
 impl Sign for FileKey {
@@ -195,7 +200,7 @@ impl fmt::Debug for FileKey {
 pub(crate) fn check_key(pkcs8: &[u8], certificate: &CertificateDer<'_>) -> Result<FileKey, CredentialError> {
     let signer = FileKey::from_pkcs8(pkcs8).ok_or(CredentialError::Key)?;
     let public_key = certificate::public_key(certificate).map_err(CredentialError::Profile)?;
-    if certificate::p384_point(&public_key) != Some(signer.key.public_key().as_ref()) {
+    if certificate::p384_point(&public_key) != Some(signer.point()) {
         return Err(CredentialError::KeyMismatch);
     }
     Ok(signer)

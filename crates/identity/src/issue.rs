@@ -5,21 +5,35 @@
 //! a whole throw-away meeting in memory, for the demo and for tests.
 
 mod authority;
+mod issued;
+mod key;
 mod rehearsal;
+mod request;
+mod revoke;
+mod template;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use conclave_model::{Clearance, Role, SeatRank};
 
 use crate::{
     attributes::AttributesError,
-    credential::{CredentialError, ProtectError},
-    invitation::{ContentError, InvitationError},
+    certificate::{ChainError, ProfileError},
+    credential::{CredentialError, ProtectError, words},
+    invitation::{ContentError, InvitationError, MAX_INVITATION},
+    revocation::RevocationError,
     text::TextError,
 };
 
-pub use authority::{Authority, IssuedCredential, ROOT_FILE, RelayIdentity};
+pub use authority::{Authority, ROOT_FILE};
+pub use issued::{IssuedCredential, RelayIdentity};
+pub(crate) use key::pkcs8_from_sec1;
 pub use rehearsal::{Rehearsal, RehearsalSpec, delegate, random_meeting};
+pub use request::{Request, RequestError, new_request, request_for};
+pub use revoke::{Reason, UnknownReason};
 
 /// From when to when something is valid, in seconds since 1970-01-01 UTC; both are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +111,43 @@ pub enum IssueError {
     /// The signed invitation would not be accepted: the CA is out of its time.
     #[error("nobody would accept the invitation: {0}")]
     Invitation(#[source] InvitationError),
+    /// The signed invitation would be longer than anybody reads.
+    #[error("the invitation would have {0} bytes, and at most {MAX_INVITATION} are read; invite fewer, or shorten the revocation lists")]
+    TooLarge(usize),
+    /// The certificate was not issued by this CA.
+    #[error("the certificate was not issued by this CA")]
+    Foreign,
+    /// A revocation list cannot be used.
+    #[error(transparent)]
+    Revocations(RevocationError),
+    /// A public key that is to be certified is of another kind.
+    #[error("the public key is not ECDSA P-384")]
+    PublicKey,
+    /// A certificate is not of the profile.
+    #[error(transparent)]
+    Profile(ProfileError),
+    /// The key is not that of the issuing CA.
+    #[error("the key is not that of the issuing CA, or of a kind that is not accepted; use ECDSA P-384, P-521 or RSA from 3072 bits, in PKCS#8")]
+    AdoptKey,
+    /// What the CA issues would not be accepted.
+    #[error("what this CA issues would not be accepted: {0}")]
+    Adopt(#[source] ChainError),
+    /// The issuing CA may not sign revocation lists.
+    #[error("the issuing CA may not sign revocation lists: its key usage needs cRLSign")]
+    AdoptUsage,
+    /// There is no CA in the folder.
+    #[error("there is no CA in {0}")]
+    NoAuthority(PathBuf),
+    /// Others may read or write the folder of the CA.
+    #[error("the folder {path} is open to others (mode {mode:03o}); run: chmod 700 {path}")]
+    FolderOpen {
+        /// Which folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// A file of the CA could not be read.
-    #[error("the CA's {file} cannot be used: {error}")]
+    #[error("{}", load_words(.file, .error))]
     Load {
         /// Which file.
         file: PathBuf,
@@ -110,13 +159,21 @@ pub enum IssueError {
     #[error(transparent)]
     Protect(#[from] ProtectError),
     /// A folder could not be made.
-    #[error("the folder {path} cannot be made: {kind}")]
+    #[error("the folder {path} cannot be made: {}", words(*.kind))]
     Folder {
         /// Which folder.
         path: PathBuf,
         /// Why.
         kind: io::ErrorKind,
     },
+}
+
+/// Names the file once.
+fn load_words(file: &Path, error: &CredentialError) -> String {
+    match error {
+        CredentialError::Read { .. } | CredentialError::Permissions { .. } => error.to_string(),
+        _ => format!("{} cannot be used: {error}", file.display()),
+    }
 }
 
 impl From<rcgen::Error> for IssueError {

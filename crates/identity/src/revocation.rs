@@ -184,12 +184,39 @@ pub fn summarize(der: &[u8]) -> Result<ListSummary, RevocationError> {
     Ok(List::parse(der, 1)?.summary())
 }
 
-/// The revoked serial numbers of a list, big-endian without leading zeros, and since when. Checks no signature.
-///
-/// # Errors
-/// [`RevocationError`], as of the first list.
-pub(crate) fn entries(der: &[u8]) -> Result<BTreeMap<Vec<u8>, u64>, RevocationError> {
-    Ok(List::parse(der, 1)?.revoked)
+/// What the next list of the same authority goes on from.
+pub(crate) struct Entries {
+    pub(crate) number: u64,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One revoked certificate.
+pub(crate) struct Entry {
+    /// Big-endian without leading zeros.
+    pub(crate) serial: Vec<u8>,
+    /// In seconds since 1970-01-01 UTC.
+    pub(crate) since: u64,
+    /// RFC 5280 section 5.3.1.
+    pub(crate) reason: u8,
+}
+
+/// The number and entries of a list. Checks no signature.
+pub(crate) fn entries(der: &[u8]) -> Result<Entries, RevocationError> {
+    List::parse(der, 1)?;
+    let malformed = RevocationError::Malformed(1);
+    let (_, parsed) = CertificateRevocationList::from_der(der).map_err(|_| malformed)?;
+    let number = parsed.crl_number().and_then(|number| u64::try_from(number.clone()).ok()).ok_or(malformed)?;
+    let entries = parsed.iter_revoked_certificates().map(|entry| Entry {
+        serial: trimmed(entry.raw_serial()).to_vec(),
+        since: u64::try_from(entry.revocation_date.timestamp()).unwrap_or(0),
+        reason: entry.reason_code().map_or(0, |(_, code)| code.0),
+    });
+    Ok(Entries { number, entries: entries.collect() })
+}
+
+/// The name of the authority that a list names, DER.
+pub(crate) fn issuer(der: &[u8]) -> Result<Vec<u8>, RevocationError> {
+    Ok(List::parse(der, 1)?.issuer)
 }
 
 impl List {
@@ -264,7 +291,7 @@ fn keep_newest(lists: &mut Vec<List>, list: List) {
     }
 }
 
-fn trimmed(number: &[u8]) -> &[u8] {
+pub(crate) fn trimmed(number: &[u8]) -> &[u8] {
     &number[number.iter().take_while(|byte| **byte == 0).count()..]
 }
 

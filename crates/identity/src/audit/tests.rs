@@ -86,7 +86,7 @@ fn what_somebody_did_to_a_log_is_named_with_its_line() {
 fn a_reason_is_one_harmless_word() {
     let mut chain = Chain::default();
     let line = chain.append(&Record::of(Event::Refused).because("Ärger\n\"}{ Anna Virtanen 123456789 123456789"), 1);
-    assert!(line.contains(r#""reason":"-rger-----nna--irtanen-123456789""#), "{line}");
+    assert!(line.contains(r#""reason":"-rger------nna--irtanen-12345678""#), "{line}");
     assert!(verify(line.as_bytes()).is_ok());
 }
 

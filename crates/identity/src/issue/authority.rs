@@ -1,30 +1,27 @@
 //! A certificate authority, in memory and in a folder.
 
-use std::{
-    fmt, fs,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fmt, fs, io, path::Path};
 
 use bytes::Bytes;
 use conclave_model::Level;
-use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
-};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use time::OffsetDateTime;
+use rcgen::{CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, Issuer, PublicKeyData};
+use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::{IssueError, PersonSpec, Validity};
+use super::{
+    IssueError, IssuedCredential, PersonSpec, RelayIdentity, Validity,
+    key::{self, CaKey, PublicKey},
+    template,
+};
 use crate::{
     attributes::{ATTRIBUTES_OID, Attributes, INVITATION_USAGE_OID, RELAY_LEVEL_OID},
-    certificate,
-    credential::{self, CredentialError, MAX_FILE, ProtectError},
+    certificate::{self, ChainError, MAX_CHAIN, Purpose},
+    credential::{self, CredentialError, ProtectError},
     holder::{Holder, Pkcs8},
-    invitation::{self, InvitationContent},
+    invitation::{self, InvitationContent, MAX_INVITATION},
+    revocation::MAX_LISTS,
     text,
-    tls::{self, RelayPin, TlsError},
+    tls::RelayPin,
 };
 
 /// The root's certificate in a CA's folder: what relays and others are given as trust anchor.
@@ -35,16 +32,24 @@ const ISSUING_KEY_FILE: &str = "issuing.key.pem";
 const OFFICE_FILE: &str = "office.pem";
 const OFFICE_KEY_FILE: &str = "office.key.pem";
 
+const REVOCATIONS_FILE: &str = "crl.pem";
+const REVOCATIONS_LABEL: &str = "X509 CRL";
+
+/// How long before `wall` the office of an adopted CA is valid, in seconds: clocks differ.
+const CLOCKS_DIFFER: u64 = 3600;
+
 /// A deployment's own CA: root, issuing CA, and the office that signs invitations.
 pub struct Authority {
     root: CertificateDer<'static>,
     /// Absent where the CA was loaded: the root's key is needed for nothing that happens daily.
     root_key: Option<Pkcs8>,
-    issuing: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
+    /// The CA that issues, then those between it and the root.
+    pub(super) issuers: Vec<CertificateDer<'static>>,
+    pub(super) issuer: Issuer<'static, CaKey>,
     issuing_validity: Validity,
     office: CertificateDer<'static>,
     office_key: Pkcs8,
+    pub(super) revocations: Vec<Bytes>,
 }
 
 impl Authority {
@@ -55,50 +60,96 @@ impl Authority {
     pub fn create(name: &str, validity: Validity) -> Result<Self, IssueError> {
         text::check_line(name, text::MAX_NAME - 32)
             .map_err(|error| IssueError::Text { field: "name of the CA", error })?;
-        let (root_key, issuing_key, office_key) = (new_key()?, new_key()?, new_key()?);
-        let root_pkcs8 = Zeroizing::new(root_key.serialize_der());
+        let (root_key, issuing_key) = (CaKey::generate()?, CaKey::generate()?);
+        let root_pkcs8 = root_key.pkcs8().clone();
 
-        let mut params = authority_params(&format!("{name} Root CA"), name, 1, validity)?;
+        let mut params = template::authority(&format!("{name} Root CA"), name, 1, validity)?;
         let root = params.self_signed(&root_key)?.der().clone();
         let root_issuer = Issuer::new(params, root_key);
 
-        params = authority_params(&format!("{name} Issuing CA"), name, 0, validity)?;
+        params = template::authority(&format!("{name} Issuing CA"), name, 0, validity)?;
         let issuing = params.signed_by(&issuing_key, &root_issuer)?.der().clone();
         let issuer = Issuer::new(params, issuing_key);
-
-        params = leaf_params(&format!("{name} Office"), name, validity)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(INVITATION_USAGE_OID.to_vec())];
-        let office = params.signed_by(&office_key, &issuer)?.der().clone();
+        let (office, office_key) = new_office(name, &issuer, validity)?;
         Ok(Self {
             root,
             root_key: Some(root_pkcs8),
-            issuing,
+            issuers: vec![issuing],
             issuer,
             issuing_validity: validity,
             office,
-            office_key: Zeroizing::new(office_key.serialize_der()),
+            office_key,
+            revocations: Vec::new(),
+        })
+    }
+
+    /// Takes over an existing CA, made by other tools: `issuers` are the issuing CA's certificate and those between it and
+    /// `root`; `issuing_key` is its unencrypted key in PKCS#8. Makes an office that signs invitations, named after it, as
+    /// of `wall` seconds since 1970-01-01 UTC. The root's key is not needed.
+    ///
+    /// # Errors
+    /// [`IssueError::AdoptKey`], [`IssueError::Adopt`] where what it issues would not hold under `root`,
+    /// [`IssueError::AdoptUsage`] where it may not sign revocation lists, [`IssueError::Certificate`].
+    pub fn adopt(
+        root: CertificateDer<'static>,
+        issuers: Vec<CertificateDer<'static>>,
+        issuing_key: Pkcs8,
+        wall: u64,
+    ) -> Result<Self, IssueError> {
+        let issuing = issuers.first().ok_or(IssueError::Adopt(ChainError::Empty))?;
+        if issuers.len() > MAX_CHAIN - 2 {
+            return Err(IssueError::Adopt(ChainError::TooMany(issuers.len() + 2)));
+        }
+        let key = ca_key(issuing_key, issuing).ok_or(IssueError::AdoptKey)?;
+        let (first, last) = certificate::validity(issuing).map_err(IssueError::Profile)?;
+        let issuing_validity = Validity { not_before: first, not_after: last };
+        let owner = certificate::owner(issuing).map_err(IssueError::Profile)?;
+        let office_validity = Validity { not_before: first.max(wall.saturating_sub(CLOCKS_DIFFER)), not_after: last };
+        let issuer = Issuer::from_ca_cert_der(issuing, key)?;
+        let (office, office_key) = new_office(&owner, &issuer, office_validity)?;
+        let chain: Vec<_> = std::iter::once(&office).chain(&issuers).cloned().collect();
+        certificate::verify_chain(&chain, &root, wall, Purpose::Invitations).map_err(IssueError::Adopt)?;
+        let name = certificate::subject_name(issuing).map_err(IssueError::Profile)?;
+        if !certificate::list_signers(&issuers, &root).iter().any(|signer| signer.name == name) {
+            return Err(IssueError::AdoptUsage);
+        }
+        Ok(Self {
+            root,
+            root_key: None,
+            issuers,
+            issuer,
+            issuing_validity,
+            office,
+            office_key,
+            revocations: Vec::new(),
         })
     }
 
     /// Reads the CA in `folder`. The root's key is not read and need not be there.
     ///
     /// # Errors
-    /// [`IssueError::Load`] with the file and what is wrong with it, [`IssueError::Certificate`].
+    /// [`IssueError::NoAuthority`], [`IssueError::FolderOpen`] (Unix), [`IssueError::Load`] with the file and what is wrong
+    /// with it, [`IssueError::Certificate`].
     pub fn load(folder: &Path, password: &str) -> Result<Self, IssueError> {
-        let root = load_certificate(folder, ROOT_FILE)?;
-        let issuing = load_certificate(folder, ISSUING_FILE)?;
-        let office = load_certificate(folder, OFFICE_FILE)?;
-        let issuing_key = load_key(folder, ISSUING_KEY_FILE, password, &issuing)?;
-        let office_key = load_key(folder, OFFICE_KEY_FILE, password, &office)?;
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(
-            &PrivatePkcs8KeyDer::from(issuing_key.as_slice()),
-            &PKCS_ECDSA_P384_SHA384,
-        )?;
-        let (not_before, not_after) = certificate::validity(&issuing)
+        if !folder.join(ROOT_FILE).is_file() {
+            return Err(IssueError::NoAuthority(folder.to_owned()));
+        }
+        check_folder(folder)?;
+        let one = |name| load_certificates(folder, name).map(|mut found| found.remove(0));
+        let (root, office) = (one(ROOT_FILE)?, one(OFFICE_FILE)?);
+        let issuers = load_certificates(folder, ISSUING_FILE)?;
+        let issuing_key = load_key(folder, ISSUING_KEY_FILE, password)?;
+        let key = ca_key(issuing_key, &issuers[0])
+            .ok_or_else(|| load_error(folder, ISSUING_KEY_FILE, CredentialError::KeyMismatch))?;
+        let office_key = load_key(folder, OFFICE_KEY_FILE, password)?;
+        crate::holder::check_key(&office_key, &office)
+            .map_err(|error| load_error(folder, OFFICE_KEY_FILE, error))?;
+        let (not_before, not_after) = certificate::validity(&issuers[0])
             .map_err(|error| load_error(folder, ISSUING_FILE, CredentialError::Profile(error)))?;
-        let issuer = Issuer::from_ca_cert_der(&issuing, key)?;
+        let issuer = Issuer::from_ca_cert_der(&issuers[0], key)?;
         let issuing_validity = Validity { not_before, not_after };
-        Ok(Self { root, root_key: None, issuing, issuer, issuing_validity, office, office_key })
+        let revocations = load_revocations(folder)?;
+        Ok(Self { root, root_key: None, issuers, issuer, issuing_validity, office, office_key, revocations })
     }
 
     /// Writes the CA into `folder`, which is made if need be; keys are encrypted with `password`. About a second.
@@ -106,12 +157,14 @@ impl Authority {
     /// `root.key.pem` is written where the CA was just created; it belongs into a safe, not on this machine.
     ///
     /// # Errors
-    /// [`IssueError::Folder`], [`IssueError::Protect`]: a short password, or a file that exists already.
+    /// [`IssueError::Folder`], [`IssueError::FolderOpen`] (Unix), [`IssueError::Protect`]: a short password, or a file that
+    /// exists already.
     pub fn save(&self, folder: &Path, password: &str) -> Result<(), IssueError> {
         make_folder(folder).map_err(|error| IssueError::Folder { path: folder.to_owned(), kind: error.kind() })?;
+        check_folder(folder)?;
         let keys = [
             (ROOT_KEY_FILE, self.root_key.as_ref().map(|key| key.as_slice())),
-            (ISSUING_KEY_FILE, Some(self.issuer.key().serialized_der())),
+            (ISSUING_KEY_FILE, Some(self.issuer.key().pkcs8().as_slice())),
             (OFFICE_KEY_FILE, Some(self.office_key.as_slice())),
         ];
         for (name, key) in keys {
@@ -119,10 +172,29 @@ impl Authority {
                 credential::write_private(&folder.join(name), &credential::encrypt_to_pem(key, password)?)?;
             }
         }
-        for (name, der) in [(ROOT_FILE, &self.root), (ISSUING_FILE, &self.issuing), (OFFICE_FILE, &self.office)] {
-            write_new(&folder.join(name), &credential::certificate_to_pem(der))?;
+        let certificates: [(&str, &[CertificateDer<'_>]); 3] = [
+            (ROOT_FILE, std::slice::from_ref(&self.root)),
+            (ISSUING_FILE, &self.issuers),
+            (OFFICE_FILE, std::slice::from_ref(&self.office)),
+        ];
+        for (name, found) in certificates {
+            let text: String = found.iter().map(credential::certificate_to_pem).collect();
+            write_new(&folder.join(name), &text)?;
         }
         Ok(())
+    }
+
+    /// Writes the revocation lists into the CA's folder, in place of the older ones, whole or not at all. Returns the file.
+    ///
+    /// # Errors
+    /// [`IssueError::Protect`].
+    pub fn save_revocations(&self, folder: &Path) -> Result<std::path::PathBuf, IssueError> {
+        let (path, fresh) = (folder.join(REVOCATIONS_FILE), folder.join("crl.pem.new"));
+        let text: String =
+            self.revocations.iter().map(|list| credential::to_pem(REVOCATIONS_LABEL, list.to_vec())).collect();
+        let failed = |error: io::Error| ProtectError::Write { path: path.clone(), kind: error.kind() };
+        fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path)).map_err(failed)?;
+        Ok(path)
     }
 
     /// The root certificate: the one thing that everybody must have and trust.
@@ -132,7 +204,12 @@ impl Authority {
 
     /// The issuing CA's certificate.
     pub fn issuing(&self) -> &CertificateDer<'static> {
-        &self.issuing
+        &self.issuers[0]
+    }
+
+    /// The issuing CA's certificate, then those between it and the root: what follows a certificate in a chain.
+    pub fn issuers(&self) -> &[CertificateDer<'static>] {
+        &self.issuers
     }
 
     /// Issues a credential with a fresh key.
@@ -140,23 +217,11 @@ impl Authority {
     /// # Errors
     /// [`IssueError::Text`], [`IssueError::Attributes`], [`IssueError::Validity`], [`IssueError::Certificate`].
     pub fn issue_credential(&self, person: &PersonSpec, validity: Validity) -> Result<IssuedCredential, IssueError> {
-        for (field, text) in [("name", &person.name), ("seat", &person.seat)] {
-            text::check_line(text, text::MAX_NAME).map_err(|error| IssueError::Text { field, error })?;
-        }
-        self.check_validity(validity)?;
-        let attributes = Attributes {
-            seat_code: person.seat_code.clone(),
-            rank: person.rank,
-            role: person.role,
-            clearance: person.clearance,
-        };
-        let mut params = leaf_params(&person.name, &person.seat, validity)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.custom_extensions = vec![CustomExtension::from_oid_content(ATTRIBUTES_OID, attributes.to_der()?)];
-        let key = new_key()?;
-        let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
-        let key = Zeroizing::new(key.serialize_der());
-        let holder = Holder::from_parts(vec![certificate, self.issuing.clone()], self.root.clone(), &key)
+        let key = key::generate()?;
+        let public = crate::holder::FileKey::from_pkcs8(&key).ok_or(IssueError::Sign)?;
+        let public = PublicKey::from_point(public.point())?;
+        let certificate = self.person_params(person, validity)?.signed_by(&public, &self.issuer)?.der().clone();
+        let holder = Holder::from_parts(self.chain(certificate), self.root.clone(), &key)
             .map_err(|error| IssueError::Load { file: "new credential".into(), error })?;
         Ok(IssuedCredential { holder, key })
     }
@@ -179,30 +244,54 @@ impl Authority {
         }
         let names = CertificateParams::new(hosts)?;
         text::check_line(first, text::MAX_NAME).map_err(|error| IssueError::Text { field: "host name", error })?;
-        let mut params = leaf_params(first, "Conclave relay", validity)?;
+        let mut params = template::leaf(first, "Conclave relay", validity)?;
         params.subject_alt_names = names.subject_alt_names;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.custom_extensions =
-            vec![CustomExtension::from_oid_content(RELAY_LEVEL_OID, vec![2, 1, max_level.code()])];
-        let key = new_key()?;
-        let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
-        let pin = certificate::key_pin(&certificate).map_err(|_| IssueError::Sign)?;
-        Ok(RelayIdentity {
-            chain: vec![certificate, self.issuing.clone()],
-            root: self.root.clone(),
-            key: Zeroizing::new(key.serialize_der()),
-            pin: RelayPin(pin),
-        })
+        let level = vec![2, 1, max_level.code()];
+        params.custom_extensions = vec![CustomExtension::from_oid_content(RELAY_LEVEL_OID, level)];
+        let key = key::generate()?;
+        let public = crate::holder::FileKey::from_pkcs8(&key).ok_or(IssueError::Sign)?;
+        let public = PublicKey::from_point(public.point())?;
+        let certificate = params.signed_by(&public, &self.issuer)?.der().clone();
+        let pin = certificate::key_pin(&certificate).map_err(IssueError::Profile)?;
+        Ok(RelayIdentity { chain: self.chain(certificate), root: self.root.clone(), key, pin: RelayPin(pin) })
     }
 
     /// Signs an invitation; the result is the content of a `.conclave` file.
     ///
     /// # Errors
-    /// [`IssueError::Content`] where [`InvitationContent::check`] finds fault, [`IssueError::Sign`].
+    /// [`IssueError::Content`] where [`InvitationContent::check`] finds fault, [`IssueError::TooLarge`],
+    /// [`IssueError::Sign`].
     pub fn sign_invitation(&self, content: &InvitationContent) -> Result<Bytes, IssueError> {
-        let chain = [self.office.clone(), self.issuing.clone()];
+        let chain = self.chain(self.office.clone());
         let signed = invitation::sign(content.to_cbor()?, &chain, &self.office_key).ok_or(IssueError::Sign)?;
-        Ok(signed.into())
+        if signed.len() > MAX_INVITATION { Err(IssueError::TooLarge(signed.len())) } else { Ok(signed.into()) }
+    }
+
+    /// What a person's certificate states.
+    pub(super) fn person_params(
+        &self,
+        person: &PersonSpec,
+        validity: Validity,
+    ) -> Result<CertificateParams, IssueError> {
+        for (field, text) in [("name", &person.name), ("seat", &person.seat)] {
+            text::check_line(text, text::MAX_NAME).map_err(|error| IssueError::Text { field, error })?;
+        }
+        self.check_validity(validity)?;
+        let attributes = Attributes {
+            seat_code: person.seat_code.clone(),
+            rank: person.rank,
+            role: person.role,
+            clearance: person.clearance,
+        };
+        let mut params = template::leaf(&person.name, &person.seat, validity)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.custom_extensions = vec![CustomExtension::from_oid_content(ATTRIBUTES_OID, attributes.to_der()?)];
+        Ok(params)
+    }
+
+    pub(super) fn chain(&self, certificate: CertificateDer<'static>) -> Vec<CertificateDer<'static>> {
+        std::iter::once(certificate).chain(self.issuers.iter().cloned()).collect()
     }
 
     fn check_validity(&self, validity: Validity) -> Result<(), IssueError> {
@@ -223,163 +312,66 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// A fresh credential, unlocked.
-#[derive(Clone)]
-pub struct IssuedCredential {
-    holder: Holder,
-    key: Pkcs8,
+fn new_office(
+    owner: &str,
+    issuer: &Issuer<'_, CaKey>,
+    validity: Validity,
+) -> Result<(CertificateDer<'static>, Pkcs8), IssueError> {
+    let key = CaKey::generate()?;
+    let mut params = template::leaf(&format!("{owner} Office"), owner, validity)?;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(INVITATION_USAGE_OID.to_vec())];
+    let office = params.signed_by(&key, issuer)?.der().clone();
+    Ok((office, key.pkcs8().clone()))
 }
 
-impl IssuedCredential {
-    /// The credential, ready for use.
-    pub fn holder(&self) -> &Holder {
-        &self.holder
-    }
-
-    /// The person's certificate: what whoever writes the invitation needs.
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.holder.chain()[0]
-    }
-
-    /// The PKCS#8 key.
-    #[cfg(test)]
-    pub(crate) fn key_for_tests(&self) -> Pkcs8 {
-        self.key.clone()
-    }
-
-    /// The credential file, key encrypted with `password`. About 200 ms.
-    ///
-    /// # Errors
-    /// [`ProtectError::ShortPassword`], [`ProtectError::Encrypt`].
-    pub fn to_pem(&self, password: &str) -> Result<String, ProtectError> {
-        let mut text = credential::encrypt_to_pem(&self.key, password)?;
-        for certificate in self.holder.chain().iter().chain([self.holder.root()]) {
-            text.push_str(&credential::certificate_to_pem(certificate));
-        }
-        Ok(text)
-    }
-}
-
-/// Shows no key.
-impl fmt::Debug for IssuedCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "IssuedCredential({:?})", self.holder)
-    }
-}
-
-/// A relay's certificate and key.
-#[derive(Clone)]
-pub struct RelayIdentity {
-    chain: Vec<CertificateDer<'static>>,
-    root: CertificateDer<'static>,
-    key: Pkcs8,
-    pin: RelayPin,
-}
-
-impl RelayIdentity {
-    /// The relay's certificate, then the issuing CA's.
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.chain
-    }
-
-    /// The root under which the relay and its clients are.
-    pub fn root(&self) -> &CertificateDer<'static> {
-        &self.root
-    }
-
-    /// The private key.
-    pub fn private_key(&self) -> PrivateKeyDer<'static> {
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.to_vec()))
-    }
-
-    /// The pin for invitations.
-    pub fn pin(&self) -> RelayPin {
-        self.pin
-    }
-
-    /// The chain as a PEM file, without the root.
-    pub fn certificate_pem(&self) -> String {
-        self.chain.iter().map(credential::certificate_to_pem).collect()
-    }
-
-    /// The key as a PEM file, not encrypted: a service starts without anybody typing a password. Write it with
-    /// [`credential::write_private`].
-    pub fn key_pem(&self) -> Zeroizing<String> {
-        Zeroizing::new(credential::to_pem("PRIVATE KEY", self.key.to_vec()))
-    }
-
-    /// See [`tls::server_config`].
-    ///
-    /// # Errors
-    /// [`TlsError`].
-    pub fn server_config(&self) -> Result<rustls::ServerConfig, TlsError> {
-        tls::server_config(self.chain.clone(), self.private_key(), std::slice::from_ref(&self.root))
-    }
-}
-
-/// Shows no key.
-impl fmt::Debug for RelayIdentity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RelayIdentity({:?})", self.pin)
-    }
-}
-
-fn new_key() -> Result<KeyPair, IssueError> {
-    Ok(KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?)
-}
-
-fn authority_params(name: &str, owner: &str, below: u8, validity: Validity) -> Result<CertificateParams, IssueError> {
-    let mut params = params(name, owner, validity)?;
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok(params)
-}
-
-fn leaf_params(name: &str, owner: &str, validity: Validity) -> Result<CertificateParams, IssueError> {
-    let mut params = params(name, owner, validity)?;
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
-fn params(name: &str, owner: &str, validity: Validity) -> Result<CertificateParams, IssueError> {
-    let Validity { not_before, not_after } = validity;
-    let refused = IssueError::Validity { not_before, not_after };
-    let moment = |seconds: u64| OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok();
-    let (Some(first), Some(last), true) = (moment(not_before), moment(not_after), not_before < not_after) else {
-        return Err(refused);
-    };
-    let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, owner);
-    params.distinguished_name.push(DnType::CommonName, name);
-    (params.not_before, params.not_after) = (first, last);
-    Ok(params)
+/// The CA's key, if it is that of its certificate.
+fn ca_key(pkcs8: Pkcs8, certificate: &CertificateDer<'_>) -> Option<CaKey> {
+    let key = CaKey::from_pkcs8(pkcs8)?;
+    let stated = certificate::public_key(certificate).ok()?;
+    (key.subject_public_key_info() == stated).then_some(key)
 }
 
 fn load_error(folder: &Path, name: &str, error: CredentialError) -> IssueError {
     IssueError::Load { file: folder.join(name), error }
 }
 
-fn load_certificate(folder: &Path, name: &str) -> Result<CertificateDer<'static>, IssueError> {
+fn load_certificates(folder: &Path, name: &str) -> Result<Vec<CertificateDer<'static>>, IssueError> {
     let path = folder.join(name);
-    let load = || {
-        let failed = |error: io::Error| CredentialError::Read { path: path.clone(), kind: error.kind() };
-        let mut text = String::new();
-        fs::File::open(&path).map_err(failed)?.take(MAX_FILE as u64).read_to_string(&mut text).map_err(failed)?;
-        credential::parse_bundle(&text)?.into_iter().next().ok_or(CredentialError::NoCertificate)
-    };
+    let found = credential::read_public(&path)
+        .and_then(|text| credential::parse_bundle(&text))
+        .map_err(|error| load_error(folder, name, error))?;
+    if found.is_empty() { Err(load_error(folder, name, CredentialError::NoCertificate)) } else { Ok(found) }
+}
+
+fn load_key(folder: &Path, name: &str, password: &str) -> Result<Pkcs8, IssueError> {
+    let load = || credential::unlock_key(&credential::read(&folder.join(name))?, password);
     load().map_err(|error| load_error(folder, name, error))
 }
 
-fn load_key(folder: &Path, name: &str, password: &str, of: &CertificateDer<'_>) -> Result<Pkcs8, IssueError> {
-    let load = || {
-        let key = credential::unlock_key(&credential::read(&folder.join(name))?, password)?;
-        crate::holder::check_key(&key, of)?;
-        Ok(key)
-    };
-    load().map_err(|error| load_error(folder, name, error))
+fn load_revocations(folder: &Path) -> Result<Vec<Bytes>, IssueError> {
+    let path = folder.join(REVOCATIONS_FILE);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let lists = credential::read_lists(&path).map_err(|error| load_error(folder, REVOCATIONS_FILE, error))?;
+    if lists.len() > MAX_LISTS {
+        return Err(load_error(folder, REVOCATIONS_FILE, CredentialError::TooLarge));
+    }
+    Ok(lists)
+}
+
+/// Whoever may write here could exchange the root, so the folder is its owner's alone.
+#[cfg(unix)]
+fn check_folder(folder: &Path) -> Result<(), IssueError> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |error: io::Error| IssueError::Folder { path: folder.to_owned(), kind: error.kind() };
+    let mode = fs::metadata(folder).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(IssueError::FolderOpen { path: folder.to_owned(), mode }) }
+}
+
+#[cfg(not(unix))]
+fn check_folder(_: &Path) -> Result<(), IssueError> {
+    Ok(())
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
