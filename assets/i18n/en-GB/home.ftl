@@ -28,7 +28,7 @@ path-credential = Path of the credential
 path-open = Open
 
 credential = Your credential
-credential-none = None chosen yet. Your registry gives it to you as a file.
+credential-none = No credential chosen yet. Your registry gives it to you as a file.
 credential-locked = Locked until you join a meeting
 credential-unlocked = Unlocked
 credential-choose = Choose credential

@@ -63,7 +63,9 @@ impl eframe::App for Gallery {
             "home-empty" => drop(home::ui::show(ui, &home(false), &self.words)),
             "home-drop" => drop(home::ui::show(ui, &HomeData { dragging: true, ..home(true) }, &self.words)),
             "home-problem" => {
-                let problem = Some(self.words.say("invitation-altered"));
+                let reason = self.words.say("invitation-altered");
+                let gaps = [("file", "council.conclave".into()), ("reason", reason.into())];
+                let problem = Some(self.words.tell("home-refused", gaps));
                 drop(home::ui::show(ui, &HomeData { problem, ..home(true) }, &self.words));
             }
             "unlock" => {
@@ -170,7 +172,10 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
     let engine = SketchEngine::new(people.parse().unwrap_or(6), true);
     let refused = || RetryReason::Connection(ConnectError::Refused { relay: "relay.council.example:7443".into() });
     engine.change(|snapshot| match kind {
-        "connecting" => snapshot.phase = Phase::Connecting { attempt: 2, last_error: Some(refused()) },
+        "connecting" => {
+            snapshot.phase = Phase::Connecting { attempt: 2, last_error: Some(refused()) };
+            snapshot.quality.path_up = false;
+        }
         "waiting" => snapshot.phase = Phase::Waiting,
         "lost" => {
             let retry_in = std::time::Duration::from_secs(3);

@@ -165,8 +165,15 @@ pub fn portrait(seed: u32) -> Option<Arc<Picture>> {
     // A control character is not drawn and still decides the background.
     let seat = char::from_u32(1 + seed % 31).map(String::from).unwrap_or_default();
     let test = TestPerson { name: String::new(), seat, seed: seed.into(), turns: Turns::NEVER };
-    let portrait = Portrait::new(&test, 640, 360).ok()?;
-    Some(Arc::new(portrait.draw(1, MediaTime(WALL * 1_000_000))))
+    // The marker that machines read stands in the lowest rows: drawn higher than shown, it is cut off.
+    let drawn = Portrait::new(&test, 720, 404).ok()?.draw(1, MediaTime(WALL * 1_000_000));
+    let cut = |plane: &[u8], (width, height): (usize, usize), (w, h): (usize, usize)| {
+        let left = (width - w) / 2;
+        plane.chunks(width).take(height).take(h).flat_map(|row| row[left..left + w].to_vec()).collect::<Vec<u8>>()
+    };
+    let [y, u, v] = drawn.planes();
+    let planes = [cut(y, (720, 404), (672, 378)), cut(u, (360, 202), (336, 189)), cut(v, (360, 202), (336, 189))];
+    Picture::new(672, 378, drawn.time, planes).ok().map(Arc::new)
 }
 
 /// A made-up person of a made-up list of delegates.

@@ -49,7 +49,7 @@ fn main_column(ui: &mut Ui, data: &HomeData, words: &Words, tall: bool, action: 
         problem_card(ui, problem, words, action);
         ui.add_space(space::S);
     }
-    drop_card(ui, data, words, free, action);
+    drop_card(ui, data, words, if tall { 196.0 } else { 120.0 }, action);
     ui.add_space(space::L);
     if !data.recent.is_empty() {
         widgets::text(ui, Type::Heading, colour::TEXT, words.say("home-recent"));
@@ -64,15 +64,21 @@ fn main_column(ui: &mut Ui, data: &HomeData, words: &Words, tall: bool, action: 
     demonstration_card(ui, words, free, action);
 }
 
-fn drop_card(ui: &mut Ui, data: &HomeData, words: &Words, free: bool, action: &mut Option<HomeAction>) {
-    let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 196.0), Sense::hover());
+fn drop_card(ui: &mut Ui, data: &HomeData, words: &Words, height: f32, action: &mut Option<HomeAction>) {
+    /// Without this height there is no room for a sign above the button.
+    const WITH_SIGN: f32 = 160.0;
+    let free = data.busy.is_none();
+    let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::hover());
     let (fill, line) =
         if data.dragging { (colour::RAISED, colour::ACCENT_TEXT) } else { (colour::SURFACE, colour::OUTLINE) };
     ui.painter().rect_filled(rect, CornerRadius::same(radius::L), fill);
     dashed(ui, rect.shrink(0.5), line);
-    let sign = Rect::from_center_size(Pos2::new(rect.center().x, rect.top() + 42.0), Vec2::splat(34.0));
-    icons::paint(ui.painter(), Icon::Document, sign, colour::ACCENT_TEXT);
-    let inner = Rect::from_min_max(Pos2::new(rect.left(), rect.top() + 72.0), rect.max - Vec2::new(0.0, space::L));
+    let top = if height < WITH_SIGN { space::L } else { 72.0 };
+    if height >= WITH_SIGN {
+        let sign = Rect::from_center_size(Pos2::new(rect.center().x, rect.top() + 42.0), Vec2::splat(34.0));
+        icons::paint(ui.painter(), Icon::Document, sign, colour::ACCENT_TEXT);
+    }
+    let inner = Rect::from_min_max(Pos2::new(rect.left(), rect.top() + top), rect.max - Vec2::new(0.0, space::S));
     widgets::over(ui, inner, Layout::top_down(Align::Center), |ui| {
         let button = PushButton::new(Weight::Primary, words.say("home-open")).icon(Icon::Folder).large();
         if ui.add(button.enabled(free).min_width(240.0)).clicked() {
@@ -170,21 +176,23 @@ fn demonstration_card(ui: &mut Ui, words: &Words, free: bool, action: &mut Optio
 }
 
 fn problem_card(ui: &mut Ui, problem: &str, words: &Words, action: &mut Option<HomeAction>) {
-    egui::Frame::new().fill(colour::BAD_GROUND).corner_radius(radius::M).inner_margin(space::M).show(ui, |ui| {
-        ui.horizontal(|ui| {
-            let (rect, _) = ui.allocate_exact_size(Vec2::splat(20.0), Sense::hover());
-            icons::paint(ui.painter(), Icon::Warning, rect, colour::BAD);
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let button = PushButton::new(Weight::Quiet, words.say("dismiss")).icon(Icon::Close);
-                if ui.add(button).clicked() {
-                    *action = Some(HomeAction::Dismiss);
-                }
-                ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
-                    let response = widgets::text(ui, Type::Body, colour::TEXT, problem);
-                    response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, problem));
-                });
-            });
-        });
+    let dismiss = words.say("dismiss");
+    let (left, right) = (48.0, 132.0);
+    let text =
+        ui.painter().layout(problem.to_owned(), Type::Body.font(), colour::TEXT, ui.available_width() - left - right);
+    let height = (text.size().y + 2.0 * space::M).max(56.0);
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, problem));
+    let painter = ui.painter();
+    painter.rect_filled(rect, CornerRadius::same(radius::M), colour::BAD_GROUND);
+    let sign = Rect::from_center_size(rect.left_center() + Vec2::new(26.0, 0.0), Vec2::splat(20.0));
+    icons::paint(painter, Icon::Warning, sign, colour::BAD);
+    painter.galley(Pos2::new(rect.left() + left, rect.center().y - text.size().y / 2.0), text, colour::TEXT);
+    let place = Rect::from_min_max(Pos2::new(rect.right() - right, rect.top()), rect.max - Vec2::new(space::XS, 0.0));
+    widgets::over(ui, place, Layout::right_to_left(Align::Center), |ui| {
+        if ui.add(PushButton::new(Weight::Quiet, dismiss).icon(Icon::Close)).clicked() {
+            *action = Some(HomeAction::Dismiss);
+        }
     });
 }
 

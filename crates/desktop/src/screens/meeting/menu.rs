@@ -37,7 +37,7 @@ pub fn show(ui: &Ui, caret: &Response, name: &str, lists: &[(Kind, &DeviceList)]
     let room = ui.ctx().content_rect().height() - space::BANNER - space::BAR - 2.0 * space::XL;
     Popup::menu(caret).align(RectAlign::TOP_START).gap(space::S).width(WIDTH).accessible_name(name).show(|ui| {
         ui.set_width(WIDTH);
-        egui::ScrollArea::vertical().max_height(room).show(ui, |ui| {
+        egui::ScrollArea::vertical().max_height(room).min_scrolled_height(room).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             for (index, (kind, list)) in lists.iter().enumerate() {
                 if index > 0 {
@@ -106,7 +106,8 @@ fn entry(ui: &mut Ui, item: &DeviceEntry) -> Response {
         }
     }
     widgets::focus_ring(painter, &response, radius::M);
-    match &item.detail {
+    // Only a reason may be longer than the menu is wide.
+    match item.detail.as_ref().filter(|_| item.trouble) {
         Some(detail) => response.on_hover_text(detail),
         None => response,
     }

@@ -55,6 +55,11 @@ pub fn show(ui: &Ui, rect: Rect, tile: &TileData, shown: Option<&Shown>, screene
         None => without_picture(painter, rect, tile, size, corner, words),
     }
     plate(painter, rect, tile, size, corner, words);
+    if tile.show_picture && shown.is_some() {
+        // Where the round corners of picture and plate meet, a bright picture would shine through as a hairline.
+        let edge = Stroke::new(1.2, colour::CANVAS);
+        painter.rect_stroke(rect, CornerRadius::same(corner), edge, StrokeKind::Middle);
+    }
     if tile.speaking {
         let ring = Stroke::new(if size == Size::Small { 2.5 } else { 3.5 }, colour::SPEAKING);
         painter.rect_stroke(rect, CornerRadius::same(corner), ring, StrokeKind::Inside);

@@ -1,6 +1,6 @@
 //! The settings, painted.
 
-use egui::{Rect, Ui};
+use egui::{Align, Layout, Rect, Ui, Vec2};
 
 use super::data::{SettingsAction, SettingsData};
 use crate::{
@@ -23,7 +23,13 @@ pub fn show(ui: &mut Ui, data: &SettingsData, words: &Words) -> Option<SettingsA
     let top = area.top() + (area.height() * 0.05).max(space::L);
     let column = Rect::from_min_max(egui::pos2(area.left(), top), area.max);
     widgets::column(ui, column, 560.0, |ui| {
-        if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked() || shortcuts::back(ui) {
+        // Its sign, not its invisible edge, stands above the title.
+        let place = Rect::from_min_size(ui.cursor().min - Vec2::new(space::L, 0.0), Vec2::new(200.0, space::BUTTON));
+        let back = widgets::over(ui, place, Layout::left_to_right(Align::Center), |ui| {
+            ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked()
+        });
+        ui.add_space(space::BUTTON);
+        if back || shortcuts::back(ui) {
             action = Some(SettingsAction::Back);
         }
         widgets::text(ui, Type::Title, colour::TEXT, words.say("settings"));
