@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 use conclave_identity::{Holder, Invitation};
-use conclave_model::{Bitrate, MediaTime, Person, Picture, TrackKind};
+use conclave_model::{Bitrate, Level, MediaTime, Person, Picture, TrackKind};
 
 use crate::Impairment;
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub video: VideoQuality,
     /// Whose pictures are wanted.
     pub watch: Watch,
+    /// The highest level that this installation may be used for.
+    pub ceiling: Level,
     /// Whether an older connection of the same credential ends without a question.
     pub take_over: bool,
     /// Development only: sees everything that was decoded, for tests that compare it with its source. The product
@@ -52,6 +54,7 @@ impl Config {
             camera_on: true,
             video: VideoQuality::default(),
             watch: Watch::default(),
+            ceiling: Level::TopSecret,
             take_over: false,
             decode_to: None,
             impair: None,

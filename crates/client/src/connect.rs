@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use conclave_identity::{RelayAddress, RelayTrustError};
-use conclave_model::wire::signal;
+use conclave_identity::{RelayAddress, RelayTrustError, read_relay_level};
+use conclave_model::{Level, wire::signal};
 use rustls::{AlertDescription, ClientConfig};
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::timeout};
@@ -125,6 +125,8 @@ pub(crate) struct Link {
     pub(crate) socket: WebSocketStream<TlsStream<TcpStream>>,
     /// The local address from which the relay was reached.
     pub(crate) local: IpAddr,
+    /// The highest level that the relay is certified for.
+    pub(crate) certified: Level,
 }
 
 /// How a relay is written for people.
@@ -151,6 +153,8 @@ pub(crate) async fn dial(address: &RelayAddress, tls: Arc<ClientConfig>) -> Resu
         .await
         .map_err(|_| too_long(Step::Handshake))?
         .map_err(|error| from_io(&error, &relay))?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let certified = certificate.and_then(|certificate| read_relay_level(certificate).ok()).unwrap_or_default();
     let config = WebSocketConfig::default()
         .max_message_size(Some(signal::MAX_MESSAGE))
         .max_frame_size(Some(signal::MAX_MESSAGE));
@@ -159,7 +163,7 @@ pub(crate) async fn dial(address: &RelayAddress, tls: Arc<ClientConfig>) -> Resu
         .await
         .map_err(|_| too_long(Step::Opening))?
         .map_err(|error| from_websocket(&error, &relay))?;
-    Ok(Link { socket, local })
+    Ok(Link { socket, local, certified })
 }
 
 async fn resolve(address: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectError> {

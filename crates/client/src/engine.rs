@@ -12,6 +12,7 @@ mod view;
 
 use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, thread::JoinHandle, time::Duration};
 
+use conclave_e2ee::Memory;
 use conclave_identity::{Holder, Invitation, TlsError, WindowError};
 use conclave_model::wire::signal::Refusal;
 use conclave_session::Counters;
@@ -80,6 +81,8 @@ struct Engine {
     was_member: bool,
     /// Whether an older connection of the same credential is to end.
     take_over: bool,
+    /// What the next session is to know of the meeting.
+    memory: Option<Memory>,
     untrustworthy: u32,
     tally: Tally,
 }
@@ -178,6 +181,7 @@ impl Engine {
             retry_now: Arc::default(),
             was_member: false,
             take_over,
+            memory: None,
             untrustworthy: 0,
             tally: Tally {
                 start: now(),

@@ -8,8 +8,8 @@ use std::{
 use conclave_e2ee::Group;
 use conclave_model::Epoch;
 
-/// After a commit that only adds, receivers get this long to follow before frames are sealed under the new epoch.
-const SWITCH_AFTER: Duration = Duration::from_millis(200);
+/// The longest that frames are sealed under the old epoch while some members have not said that they are in the new.
+const SWITCH_AFTER: Duration = Duration::from_millis(500);
 
 /// How long frames of the epoch before may still be on their way.
 const FORGET_AFTER: Duration = Duration::from_secs(2);
@@ -22,15 +22,34 @@ pub(crate) struct EpochSchedule {
 }
 
 impl EpochSchedule {
-    /// The group entered `epoch`. Where somebody was removed, frames are sealed under it at once.
-    pub(crate) fn entered(&mut self, epoch: Epoch, somebody_left: bool, group: &mut Group, now: Instant) {
-        if somebody_left {
+    /// The group entered `epoch`. Where somebody was removed (`at_once`), frames are sealed under it at once.
+    pub(crate) fn entered(&mut self, epoch: Epoch, at_once: bool, group: &mut Group, now: Instant) {
+        if at_once {
             self.switches.clear();
             group.use_sending_epoch(epoch);
         } else {
             self.switches.push_back((now + SWITCH_AFTER, epoch));
         }
         self.forgets.push_back((now + FORGET_AFTER, epoch));
+    }
+
+    /// The group's level changed with `epoch`: no frame of another level is sealed or opened any more.
+    pub(crate) fn forget_others(&mut self, epoch: Epoch, group: &mut Group) {
+        self.switches.clear();
+        self.forgets.clear();
+        group.use_sending_epoch(epoch);
+        group.forget_epochs_before(epoch);
+    }
+
+    /// Every other member is in `epoch` or a later one. Returns whether frames are sealed under another epoch from now
+    /// on.
+    pub(crate) fn ready(&mut self, epoch: Epoch, group: &mut Group) -> bool {
+        let mut switched = false;
+        while let Some((_, ready)) = self.switches.pop_front_if(|(_, switch)| *switch <= epoch) {
+            group.use_sending_epoch(ready);
+            switched = true;
+        }
+        switched
     }
 
     /// Does what is due; returns whether frames are sealed under another epoch from now on.

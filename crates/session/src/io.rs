@@ -2,8 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use conclave_e2ee::{CommitError, JoinError, LeafError, Member, MessageError, NewcomerError, Rejection, SealError};
-use conclave_identity::{Holder, Invitation};
+use conclave_e2ee::{
+    CommitError, JoinError, LeafError, Member, Memory, MessageError, NewcomerError, Rejection, SealError,
+};
+use conclave_identity::{Holder, Invitation, MemberError};
 use conclave_model::{
     Bitrate, EncodedFrame, Epoch, Layer, LeafIndex, LeafRef, Level, TrackKind,
     wire::signal::{FromRelay, Refusal, ToRelay},
@@ -21,6 +23,22 @@ pub struct SessionConfig {
     pub invitation: Invitation,
     /// The wall clock at the moment of construction, in seconds since 1970-01-01 UTC.
     pub wall: u64,
+    /// The highest level that the meeting may have here: the lower of the relay's certified maximum and of this app's
+    /// policy.
+    pub ceiling: Level,
+    /// What [`Session::memory`](crate::Session::memory) of the last session of this meeting gave, if there was one.
+    pub memory: Option<Memory>,
+    /// Whether an older connection of the same credential ends. Without it the relay answers
+    /// [`Refusal::AlreadyHere`] where there is one.
+    pub take_over: bool,
+}
+
+impl SessionConfig {
+    /// The first session of a meeting: no memory, nobody to take over from, no higher than the invitation's level.
+    pub fn new(holder: Holder, invitation: Invitation, wall: u64) -> Self {
+        let ceiling = invitation.content().level;
+        Self { holder, invitation, wall, ceiling, memory: None, take_over: false }
+    }
 }
 
 /// What the world tells a session.
@@ -253,10 +271,19 @@ pub enum EndReason {
     /// The relay refused, or ended, the connection.
     #[error("the relay refused: {0}")]
     Refused(#[from] Refusal),
-    /// The group removed the participant.
+    /// The group removed the participant, whose connection it took to be gone.
     #[error("removed from the meeting")]
     Removed,
-    /// Nobody admitted the participant in time.
+    /// The chair put the participant out of the meeting, for good.
+    #[error("ejected from the meeting")]
+    Ejected,
+    /// The level was raised above the participant's clearance.
+    #[error("the meeting is at {0} now, above the participant's clearance")]
+    LevelRaised(Level),
+    /// The participant's own credential does not admit to the meeting.
+    #[error("the credential does not admit to the meeting: {0}")]
+    Credential(#[source] MemberError),
+    /// The relay, or the members of a meeting without lobby, did not answer in time.
     #[error("no member admitted this participant")]
     NotAdmitted,
     /// The welcome was not acceptable.
@@ -273,6 +300,9 @@ pub enum EndReason {
         /// The epoch that the relay named.
         theirs: Epoch,
     },
+    /// The relay did not say what became of a change of the group.
+    #[error("the relay did not answer a change of the group")]
+    Unanswered,
     /// The group could not be made.
     #[error("the meeting could not be opened")]
     Create(#[source] LeafError),
@@ -302,6 +332,9 @@ pub enum SessionError {
     /// The media path failed.
     #[error("the media path failed")]
     Path(#[from] TransportError),
+    /// The own credential does not admit to the meeting; there is no use in asking.
+    #[error("the credential does not admit to the meeting: {0}")]
+    Credential(#[from] MemberError),
     /// No key package could be made.
     #[error("no keys for the meeting could be made")]
     Leaf(#[from] LeafError),

@@ -5,24 +5,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conclave_e2ee::{Group, Leaf};
+use conclave_e2ee::{Group, Leaf, LeafError};
 use conclave_model::{
     Epoch, PeerId,
     wire::signal::{FromRelay, Joined},
 };
 
 use crate::{
-    EndReason, MemberState, MemberWish, SessionError, holding::Holding, link::Link, member::Member,
-    neighbours::Neighbours, reassembly::SealedFrame,
+    EndReason, MemberState, MemberWish, SessionError,
+    holding::Holding,
+    link::{Link, earliest},
+    member::Member,
+    neighbours::Neighbours,
+    papers::Papers,
+    reassembly::SealedFrame,
 };
 
-/// How long members may take to admit. Each of them gets a second in turn, so some twenty may hang.
+/// How long the relay may take to answer, and the members of a meeting without lobby to admit. Each of them gets a
+/// second in turn, so some twenty may hang. In a lobby there is no end to waiting: it is the chair's to say.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Before membership.
 #[derive(Debug)]
 pub(crate) struct Joining {
     leaf: Leaf,
+    papers: Papers,
     /// Whether the relay took the connection in, and who else is there.
     taken_in: Option<TakenIn>,
     since: Instant,
@@ -52,8 +59,8 @@ pub(crate) enum Next {
 }
 
 impl Joining {
-    pub(crate) fn new(leaf: Leaf, now: Instant) -> Self {
-        Self { leaf, taken_in: None, since: now, holding: Holding::default(), wanted: Wanted::default() }
+    pub(crate) fn new(leaf: Leaf, papers: Papers, now: Instant) -> Self {
+        Self { leaf, papers, taken_in: None, since: now, holding: Holding::default(), wanted: Wanted::default() }
     }
 
     /// Takes in what the relay says; consumes the state, for its leaf can be used once.
@@ -103,12 +110,17 @@ impl Joining {
     /// Gives up where nobody admits; drops frames that waited too long.
     pub(crate) fn handle_timeout(&mut self, link: &mut Link, now: Instant) -> Option<EndReason> {
         link.counters.frames_unknown_epoch += self.holding.expire(now).len() as u64;
-        (now >= self.since + PATIENCE).then_some(EndReason::NotAdmitted)
+        self.patience().is_some_and(|end| now >= end).then_some(EndReason::NotAdmitted)
     }
 
-    pub(crate) fn deadline(&self) -> Instant {
-        let patience = self.since + PATIENCE;
-        self.holding.deadline().map_or(patience, |at| at.min(patience))
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        earliest([self.patience(), self.holding.deadline()])
+    }
+
+    /// When waiting ends by itself.
+    fn patience(&self) -> Option<Instant> {
+        let waits_for_chair = self.taken_in.is_some() && self.papers.waits_for_chair();
+        (!waits_for_chair).then_some(self.since + PATIENCE)
     }
 
     fn on_joined(mut self, joined: Joined, link: &mut Link, now: Instant) -> Next {
@@ -116,13 +128,21 @@ impl Joining {
         if let Err(error) = link.path.connect(&joined.transport, now) {
             return Next::Ended(EndReason::Path(error));
         }
+        let wall = link.wall(now);
+        if let Err(error) = self.papers.learn(&joined.revocations, wall) {
+            return Next::Ended(EndReason::Credential(error));
+        }
+        self.leaf.set_rules(self.papers.rules());
         let neighbours = Neighbours::new(&joined);
-        if !joined.create {
+        let may_open = self.leaf.may_open(wall);
+        if !joined.create || may_open == Err(LeafError::MayNotOpen) {
+            // A relay that asks somebody to open the meeting who may not is wrong; it changes nothing.
             self.taken_in = Some(TakenIn { me: joined.peer, neighbours });
             return Next::Joining(Box::new(self));
         }
-        match self.leaf.create(link.wall(now)) {
-            Ok(group) => Self::enter(group, joined.peer, neighbours, self.wanted, self.holding, link, now),
+        let Self { leaf, papers, wanted, holding, .. } = self;
+        match may_open.and_then(|()| leaf.create(wall)) {
+            Ok(group) => Self::enter(group, joined.peer, neighbours, papers, wanted, holding, link, now),
             Err(error) => Next::Ended(EndReason::Create(error)),
         }
     }
@@ -137,25 +157,29 @@ impl Joining {
         let Some(TakenIn { me, neighbours }) = self.taken_in.take() else {
             return self.out_of_turn("a welcome before the answer to the hello", link);
         };
-        let Self { leaf, holding, wanted, .. } = self;
+        let Self { leaf, papers, holding, wanted, .. } = self;
         let next = match leaf.join(welcome, link.wall(now)) {
-            Ok(group) if group.epoch() == epoch => Self::enter(group, me, neighbours, wanted, holding, link, now),
+            Ok(group) if group.epoch() == epoch => {
+                Self::enter(group, me, neighbours, papers, wanted, holding, link, now)
+            }
             Ok(group) => Next::Ended(EndReason::OutOfStep { ours: group.epoch(), theirs: epoch }),
             Err(error) => Next::Ended(EndReason::Join(error)),
         };
         (next, Ok(()))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all that a member takes over from before")]
     fn enter(
         group: Group,
         me: PeerId,
         neighbours: Neighbours,
+        papers: Papers,
         wanted: Wanted,
         holding: Holding,
         link: &mut Link,
         now: Instant,
     ) -> Next {
-        let mut member = Member::new(group, me, neighbours, wanted, holding);
+        let mut member = Member::new(group, me, neighbours, papers, wanted, holding, now);
         match member.begin(link, now) {
             ControlFlow::Continue(()) => Next::Member(Box::new(member)),
             ControlFlow::Break(reason) => Next::Ended(reason),

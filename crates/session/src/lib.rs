@@ -18,6 +18,7 @@
 
 pub mod jitter;
 
+mod chair;
 mod counters;
 mod duty;
 mod epochs;
@@ -26,11 +27,16 @@ mod holding;
 mod io;
 mod joining;
 mod link;
+mod lobby;
 mod member;
 mod neighbours;
 mod order;
+mod orders;
 mod packetizer;
+mod papers;
+mod pulse;
 mod reassembly;
+mod renewal;
 mod reports;
 mod session;
 mod state;

@@ -1,5 +1,7 @@
-//! A session as a member of the group.
+//! A session as a member of the group: a thin dispatcher over what each part of it owns.
 
+mod following;
+mod leading;
 mod receiving;
 mod sending;
 
@@ -8,28 +10,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use conclave_e2ee::{Change, CommitError, Group, Made, Refused, Work};
+use conclave_e2ee::{CommitError, Group, Memory, Work};
 use conclave_model::{
-    EncodedFrame, Epoch, LeafIndex, LeafRef, PeerId, TrackKind,
+    EncodedFrame, LeafIndex, LeafRef, Level, PeerId, TrackKind,
     wire::signal::{Commit, FromRelay, MAX_LIST, ToRelay, TrackName, Wish},
 };
 
 use crate::{
-    EndReason, Event, MemberState, MemberWish, SessionError,
+    EndReason, Event, MemberState, MemberWish, OrderError, SessionError,
     duty::Duty,
     epochs::EpochSchedule,
     holding::Holding,
     joining::Wanted,
     link::{Link, earliest},
     neighbours::Neighbours,
+    orders::Wanted as Order,
+    papers::Papers,
+    pulse::Pulses,
     reassembly::SealedFrame,
+    renewal::Renewal,
+    state::Message,
 };
 
+use following::Objection;
+use leading::Leading;
 use receiving::Receiver;
 use sending::Sender;
 
-/// A state announced so shortly before a change of the group may have missed somebody; it is said again.
+/// What was announced so shortly before a change of the group may have missed somebody; it is said again.
 const ANNOUNCEMENT_SETTLES: Duration = Duration::from_secs(2);
 
 /// Whether the session goes on.
@@ -42,6 +50,10 @@ pub(crate) struct Member {
     neighbours: Neighbours,
     duty: Duty,
     epochs: EpochSchedule,
+    leading: Leading,
+    pulses: Pulses,
+    renewal: Renewal,
+    objection: Option<Objection>,
     sender: Sender,
     receiver: Receiver,
     state: Option<MemberState>,
@@ -51,13 +63,38 @@ pub(crate) struct Member {
     said: Vec<Wish>,
 }
 
+/// What the participant wants of the group.
+#[derive(Debug)]
+pub(crate) enum Leadership {
+    Admit(Vec<LeafRef>),
+    Deny(LeafRef),
+    Lock(bool),
+    Eject(LeafIndex),
+    SetLevel(Level),
+    Consent(Level),
+}
+
 impl Member {
-    pub(crate) fn new(group: Group, me: PeerId, neighbours: Neighbours, wanted: Wanted, holding: Holding) -> Self {
+    pub(crate) fn new(
+        group: Group,
+        me: PeerId,
+        neighbours: Neighbours,
+        papers: Papers,
+        wanted: Wanted,
+        holding: Holding,
+        now: Instant,
+    ) -> Self {
+        let members = group.members().iter().map(|member| member.reference);
+        let renewal = Renewal::new(members, reference_of(&group), now);
         Self {
+            leading: Leading::new(papers, &group, now),
+            renewal,
             group,
             neighbours,
             duty: Duty::default(),
             epochs: EpochSchedule::default(),
+            pulses: Pulses::new(now),
+            objection: None,
             sender: Sender::new(me),
             receiver: Receiver::new(holding),
             state: wanted.state,
@@ -75,7 +112,7 @@ impl Member {
         self.tell_group(link);
         self.announce(link, now);
         self.receiver.retry(&mut self.group, &self.neighbours, link, now);
-        self.fulfil_duty(link, now)
+        self.attend(link, now)
     }
 
     pub(crate) fn on_signal(
@@ -91,22 +128,24 @@ impl Member {
                     return Err(SessionError::Invalid("an arrival"));
                 }
                 self.neighbours.set_members(self.group.members());
-                Ok(self.fulfil_duty(link, now))
+                Ok(self.attend(link, now))
             }
             FromRelay::Departed(who) => {
                 self.neighbours.departed(who);
+                self.pulses.departed(who.peer, now);
                 link.forget_sender(who.peer);
-                Ok(self.fulfil_duty(link, now))
+                Ok(self.attend(link, now))
             }
             FromRelay::Committed { epoch, commit, .. } => self.on_committed(epoch, &commit, link, now),
             FromRelay::CommitRefused { epoch } => self.on_commit_refused(epoch, link, now),
-            FromRelay::Broadcast { message, .. } => self.on_broadcast(&message, link),
+            FromRelay::Annulled { epoch } => self.on_annulled(epoch, link, now),
+            FromRelay::Pulse { from, pulse } => self.on_pulse(from, &pulse, link, now),
+            FromRelay::Broadcast { message, .. } => self.on_broadcast(&message, link, now),
             FromRelay::KeyFrameWanted { track, layer } => {
                 self.sender.on_key_frame_wanted((track, layer), self.epochs.is_switching(), link, now);
                 Ok(Going::Continue(()))
             }
             FromRelay::Refused(refusal) => Ok(Going::Break(EndReason::Refused(refusal))),
-            FromRelay::Pulse { .. } | FromRelay::Annulled { .. } => Ok(Going::Continue(())),
             FromRelay::Joined(_) => out_of_turn("an answer to the hello to a member", link),
             FromRelay::Welcome { .. } => out_of_turn("a welcome to a member", link),
         }
@@ -145,67 +184,52 @@ impl Member {
         self.receiver.need_key_frame(leaf, track, &self.neighbours, link, now);
     }
 
+    /// Does what the chair or the originator wants.
+    pub(crate) fn lead(&mut self, wanted: Leadership, link: &mut Link, now: Instant) -> Going {
+        match wanted {
+            Leadership::Admit(waiting) => self.leading.admit(&waiting, &self.group, link),
+            Leadership::Deny(leaf) => self.leading.deny(leaf, &self.group, &self.neighbours, link),
+            Leadership::Lock(locked) => self.leading.order(Order::Lock(locked)),
+            Leadership::Eject(leaf) => self.leading.eject(leaf, &self.group, &self.neighbours, link),
+            Leadership::SetLevel(level) => self.leading.order(Order::Level(level)),
+            Leadership::Consent(level) => {
+                if let Some(consent) = self.leading.agree(level, &self.group, link, now) {
+                    self.broadcast(&Message::Consent(consent.to_bytes().into()), link);
+                    self.announced = Some(now);
+                }
+            }
+        }
+        self.attend(link, now)
+    }
+
+    /// What the app remembers of the meeting for the next session.
+    pub(crate) fn memory(&self) -> Memory {
+        self.group.memory()
+    }
+
     pub(crate) fn handle_timeout(&mut self, link: &mut Link, now: Instant) -> Going {
         if self.epochs.handle_timeout(&mut self.group, now) && !self.epochs.is_switching() {
             self.sender.switched(link, now);
         }
         self.sender.handle_timeout(link, now);
         self.receiver.handle_timeout(&self.neighbours, link, now);
-        self.fulfil_duty(link, now)
+        self.check_patience(now)?;
+        self.attend(link, now)
     }
 
     pub(crate) fn deadline(&self, link: &Link) -> Option<Instant> {
         earliest([
             self.duty.deadline(),
+            self.duty.answer_due(),
+            self.renewal_due().and_then(|due| self.duty.free_at(due)),
+            self.duty.paused_until(),
             self.epochs.deadline(),
+            self.leading.deadline(),
+            self.pulses.deadline(),
+            self.objection.as_ref().map(Objection::deadline),
             self.sender.deadline(),
             self.receiver.deadline(link.quality.round_trip),
         ])
-    }
-
-    fn on_committed(
-        &mut self,
-        epoch: Epoch,
-        commit: &Bytes,
-        link: &mut Link,
-        now: Instant,
-    ) -> Result<Going, SessionError> {
-        let neighbours = &self.neighbours;
-        let is_present = |leaf: LeafRef| neighbours.is_present(leaf);
-        let change = match self.group.handle_commit(epoch, commit, &is_present, link.wall(now)) {
-            Ok(change) => change,
-            Err(CommitError::Epoch { expected, found }) if found < expected => {
-                return out_of_turn("a commit a second time", link);
-            }
-            Err(CommitError::Epoch { expected, found }) => {
-                return Ok(Going::Break(EndReason::OutOfStep { ours: expected, theirs: found }));
-            }
-            Err(error) => return Ok(Going::Break(EndReason::Commit(error))),
-        };
-        if self.duty.committed(commit) {
-            link.counters.commits_refused += 1;
-        }
-        if change.me_removed {
-            return Ok(Going::Break(EndReason::Removed));
-        }
-        self.on_change(&change, link, now);
-        Ok(self.fulfil_duty(link, now))
-    }
-
-    fn on_change(&mut self, change: &Change, link: &mut Link, now: Instant) {
-        for member in &change.removed {
-            self.receiver.forget(member.leaf, link);
-        }
-        self.epochs.entered(change.epoch, !change.removed.is_empty(), &mut self.group, now);
-        if !self.epochs.is_switching() {
-            self.sender.switched(link, now);
-        }
-        self.tell_group(link);
-        let is_fresh = self.announced.is_some_and(|at| now.saturating_duration_since(at) < ANNOUNCEMENT_SETTLES);
-        if !change.added.is_empty() || is_fresh {
-            self.announce(link, now);
-        }
-        self.receiver.retry(&mut self.group, &self.neighbours, link, now);
     }
 
     /// Takes over who is a member, and says so.
@@ -216,40 +240,43 @@ impl Member {
         self.say_wishes(link);
     }
 
-    fn on_commit_refused(&mut self, epoch: Epoch, link: &mut Link, now: Instant) -> Result<Going, SessionError> {
-        if !self.duty.was_refused(now) {
-            return out_of_turn("the refusal of no commit", link);
-        }
-        if self.group.has_pending_commit() {
-            link.counters.commits_refused += 1;
-            self.group.commit_refused();
-        }
-        if epoch > self.group.epoch() {
-            return Ok(Going::Break(EndReason::OutOfStep { ours: self.group.epoch(), theirs: epoch }));
-        }
-        Ok(self.fulfil_duty(link, now))
-    }
-
-    fn on_broadcast(&mut self, message: &[u8], link: &mut Link) -> Result<Going, SessionError> {
+    fn on_broadcast(&mut self, message: &[u8], link: &mut Link, now: Instant) -> Result<Going, SessionError> {
         let (leaf, content) = self.group.open_message(message).inspect_err(|_| link.ignored())?;
-        let Some(state) = MemberState::from_message(&content) else {
-            link.ignored();
-            return Err(SessionError::Invalid("a member's message"));
+        let counts = match Message::from_bytes(&content) {
+            Some(Message::State(state)) => {
+                link.tell(Event::MemberState { leaf, state });
+                true
+            }
+            Some(Message::Consent(bytes)) => conclave_e2ee::Consent::from_bytes(&bytes)
+                .is_some_and(|consent| self.leading.hear_consent(consent, &self.group, link, now)),
+            None => false,
         };
-        link.tell(Event::MemberState { leaf, state });
-        Ok(Going::Continue(()))
+        if counts {
+            return Ok(self.attend(link, now));
+        }
+        link.ignored();
+        Err(SessionError::Invalid("a member's message"))
     }
 
-    /// Says the own state to all members.
+    /// Says to all members what they do not know by themselves: the own state, and what this member agreed to.
     fn announce(&mut self, link: &mut Link, now: Instant) {
-        let Some(state) = self.state else { return };
         self.announced = Some(now);
+        if let Some(state) = self.state {
+            self.broadcast(&Message::State(state), link);
+        }
+        if let Some(consent) = self.leading.own_consent() {
+            let message = Message::Consent(consent.to_bytes().into());
+            self.broadcast(&message, link);
+        }
+    }
+
+    fn broadcast(&mut self, message: &Message, link: &mut Link) {
         if self.group.members().len() < 2 {
             return;
         }
-        match self.group.seal_message(&state.to_message()) {
+        match self.group.seal_message(&message.to_bytes()) {
             Ok(message) => link.say(ToRelay::Broadcast(message)),
-            Err(error) => tracing::warn!(%error, "state not announced"),
+            Err(error) => tracing::warn!(%error, "not told to the members"),
         }
     }
 
@@ -266,37 +293,85 @@ impl Member {
         }
     }
 
-    /// Commits what is this member's to commit now.
-    fn fulfil_duty(&mut self, link: &mut Link, now: Instant) -> Going {
-        self.duty.refresh(self.group.members(), self.group.me(), &self.neighbours, now);
-        while let Some(work) = self.duty.due(now) {
-            let arrivals = self.neighbours.arrivals();
-            let package = |leaf: &LeafRef| arrivals.get(leaf).map(|newcomer| (*leaf, newcomer.key_package.clone()));
-            let add: Vec<_> = work.add.iter().filter_map(package).collect();
-            let work = Work { add, remove: work.remove, order: None, renew: false };
-            let Made { pending, refused } = match self.group.commit(&work, link.wall(now)) {
-                Ok(done) => done,
-                Err(error) => return Going::Break(EndReason::Commit(error)),
-            };
-            let is_stuck = pending.is_none() && refused.is_empty();
-            for Refused { reference, error, .. } in refused {
-                tracing::debug!(%reference, %error, "newcomer refused");
-                self.duty.refuse(reference);
-                link.tell(Event::NewcomerRefused { reference, error });
-            }
-            if let Some(pending) = pending {
-                let peer = |leaf: &LeafRef| arrivals.get(leaf).map(|newcomer| newcomer.peer);
-                let added = pending.added.iter().filter_map(peer).collect();
-                self.duty.sent(pending.commit.clone());
-                let (epoch, commit, welcome) = (pending.epoch, pending.commit, pending.welcome);
-                link.say(ToRelay::Commit(Commit { epoch, commit, welcome, added }));
-            } else if is_stuck {
-                debug_assert!(false, "work that the group has nothing to do for");
-                break;
-            }
+    /// Looks at everything that may have changed: who leads and waits, who is ready, what is to be committed.
+    fn attend(&mut self, link: &mut Link, now: Instant) -> Going {
+        self.leading.refresh(&self.group, &self.neighbours, link, now);
+        self.leading.dismiss(&self.group, &self.neighbours, link);
+        self.attend_pulses(link, now);
+        let (members, me) = (self.group.members(), self.group.me());
+        self.duty.refresh(members, me, &self.neighbours, |leaf| self.leading.way(leaf), now);
+        while let Some(work) = self.work(link, now) {
+            self.commit(&work, link, now)?;
+            let (members, me) = (self.group.members(), self.group.me());
+            self.duty.refresh(members, me, &self.neighbours, |leaf| self.leading.way(leaf), now);
         }
         Going::Continue(())
     }
+
+    /// What this member is to commit now: one thing at a time, the chair's orders first.
+    fn work(&mut self, link: &mut Link, now: Instant) -> Option<Work> {
+        if self.objection.is_some() || self.duty.free_at(now)? > now {
+            return None;
+        }
+        if let Some(order) = self.leading.next_order(&self.group, link, now) {
+            return Some(Work { order: Some(order), ..Work::default() });
+        }
+        if let Some(task) = self.duty.due(now) {
+            let arrivals = self.neighbours.arrivals();
+            let package = |leaf: LeafRef| Some((leaf, arrivals.get(&leaf)?.key_package.clone()));
+            let add = task.add.into_iter().filter_map(package).collect();
+            return Some(Work { add, remove: task.remove, ..Work::default() });
+        }
+        let renew = self.renewal_due().is_some_and(|at| at <= now);
+        renew.then(|| Work { renew, ..Work::default() })
+    }
+
+    fn commit(&mut self, work: &Work, link: &mut Link, now: Instant) -> Going {
+        let made = match self.group.commit(work, link.wall(now)) {
+            Ok(made) => made,
+            Err(CommitError::Order(reason)) if work.order.is_some() => {
+                tracing::debug!(%reason, "an order that the group does not make");
+                self.leading.give_up_order(OrderError::NotChair, link);
+                return Going::Continue(());
+            }
+            Err(error) => return Going::Break(EndReason::Commit(error)),
+        };
+        let is_stuck = made.pending.is_none() && made.refused.is_empty();
+        for refused in made.refused {
+            tracing::debug!(reference = %refused.reference, error = %refused.error, "newcomer refused");
+            self.leading.refuse(refused.reference, refused.error.clone());
+            link.tell(Event::NewcomerRefused { reference: refused.reference, error: refused.error });
+        }
+        if let Some(pending) = made.pending {
+            let arrivals = self.neighbours.arrivals();
+            let added = pending.added.iter().filter_map(|leaf| arrivals.get(leaf)).map(|newcomer| newcomer.peer);
+            let added = added.collect();
+            self.duty.sent(pending.commit.clone(), now);
+            link.say(ToRelay::Commit(Commit {
+                epoch: pending.epoch,
+                commit: pending.commit,
+                welcome: pending.welcome,
+                added,
+            }));
+        } else if is_stuck {
+            debug_assert!(false, "work that the group has nothing to do for");
+            return Going::Break(EndReason::Commit(CommitError::Library));
+        }
+        Going::Continue(())
+    }
+
+    /// When this member's keys are to be renewed; not while somebody comes or goes.
+    fn renewal_due(&self) -> Option<Instant> {
+        let is_present = |leaf: &LeafRef| self.neighbours.is_present(*leaf);
+        let due = self.renewal.deadline(reference_of(&self.group), is_present);
+        due.filter(|_| self.duty.is_empty() && self.objection.is_none())
+    }
+}
+
+/// The name of the own leaf.
+fn reference_of(group: &Group) -> LeafRef {
+    let mine = group.members().iter().find(|member| member.leaf == group.me());
+    mine.map_or(LeafRef([0; 16]), |member| member.reference)
 }
 
 /// Counts a signal that has no place here; the session goes on.

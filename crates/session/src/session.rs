@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, ops::ControlFlow, time::Instant};
 
-use conclave_e2ee::{Leaf, Rules};
+use conclave_e2ee::{Leaf, Memory};
 use conclave_model::{
     EncodedFrame, TrackKind,
     wire::signal::{FromRelay, Hello, ToRelay, VERSION},
@@ -13,7 +13,8 @@ use crate::{
     Command, Counters, EndReason, Input, Output, SessionConfig, SessionError,
     joining::{Joining, Next},
     link::{IDLE, Link},
-    member::Member,
+    member::{Leadership, Member},
+    papers::Papers,
     reassembly::SealedFrame,
 };
 
@@ -26,6 +27,8 @@ use crate::{
 pub struct Session {
     phase: Phase,
     link: Link,
+    /// What is remembered of the meeting, as of the last phase.
+    memory: Option<Memory>,
     /// The wake that was asked for last.
     wake: Instant,
     /// The newest time that the session was told.
@@ -47,27 +50,29 @@ impl Session {
     /// 1 ms, and has the identity key sign once.
     ///
     /// # Errors
+    /// [`SessionError::Credential`] where the own credential does not admit to the meeting, as every member would find,
     /// [`SessionError::Leaf`] where no key package can be made, [`SessionError::Path`] where `local` is unusable.
     pub fn new(config: SessionConfig, local: SocketAddr, now: Instant) -> Result<Self, SessionError> {
-        let SessionConfig { holder, invitation, wall } = config;
+        let SessionConfig { holder, invitation, wall, ceiling, memory, take_over } = config;
+        let papers = Papers::new(holder, invitation, ceiling, memory);
+        papers.check_own(wall)?;
         let mut path = Path::client(now);
         path.add_local_address(local)?;
-        let meeting = invitation.content().meeting;
-        let signed = invitation.bytes().clone();
-        let leaf = Leaf::new(&holder, Rules::new(invitation, holder.root().clone()))?;
+        let leaf = Leaf::new(papers.holder(), papers.rules())?;
         let hello = Hello {
             version: VERSION,
-            meeting,
-            invitation: signed,
+            meeting: papers.invitation().content().meeting,
+            invitation: papers.invitation().bytes().clone(),
             leaf: leaf.reference(),
             key_package: leaf.key_package(),
             transport: path.local(),
-            take_over: true,
+            take_over,
         };
         let mut link = Link::new(path, wall, now);
         link.say(ToRelay::Hello(hello));
-        let phase = Phase::Joining(Box::new(Joining::new(leaf, now)));
-        Ok(Self { phase, link, wake: now, now })
+        let memory = papers.memory().cloned();
+        let phase = Phase::Joining(Box::new(Joining::new(leaf, papers, now)));
+        Ok(Self { phase, link, memory, wake: now, now })
     }
 
     /// Takes in what happened. Drain [`Self::poll_output`] afterwards.
@@ -105,7 +110,7 @@ impl Session {
             return output;
         }
         let due = match &self.phase {
-            Phase::Joining(joining) => Some(joining.deadline()),
+            Phase::Joining(joining) => joining.deadline(),
             Phase::Member(member) => member.deadline(&self.link),
             Phase::Over => return Output::Wake(self.now + IDLE),
         };
@@ -117,6 +122,15 @@ impl Session {
     /// What was counted so far.
     pub fn counters(&self) -> &Counters {
         &self.link.counters
+    }
+
+    /// What the app must remember of the meeting and give to its next session, so that cutting everybody off neither
+    /// lowers the level nor lets those back in who were put out. `None` where the participant never was a member.
+    pub fn memory(&self) -> Option<Memory> {
+        match &self.phase {
+            Phase::Member(member) => Some(member.memory()),
+            Phase::Joining(_) | Phase::Over => self.memory.clone(),
+        }
     }
 
     /// Whether the session is over.
@@ -139,19 +153,24 @@ impl Session {
             (Command::NeedKeyFrame { leaf, track }, Phase::Member(member)) => {
                 member.need_key_frame(leaf, track, link, now);
             }
-            (
-                Command::NeedKeyFrame { .. }
-                | Command::Admit(_)
-                | Command::Deny(_)
-                | Command::Lock(_)
-                | Command::Eject(_)
-                | Command::SetLevel(_)
-                | Command::Consent(_),
-                _,
-            )
-            | (_, Phase::Over) => {}
+            (Command::Admit(waiting), _) => self.lead(Leadership::Admit(waiting), now),
+            (Command::Deny(leaf), _) => self.lead(Leadership::Deny(leaf), now),
+            (Command::Lock(locked), _) => self.lead(Leadership::Lock(locked), now),
+            (Command::Eject(leaf), _) => self.lead(Leadership::Eject(leaf), now),
+            (Command::SetLevel(level), _) => self.lead(Leadership::SetLevel(level), now),
+            (Command::Consent(level), _) => self.lead(Leadership::Consent(level), now),
+            (Command::NeedKeyFrame { .. }, _) | (_, Phase::Over) => {}
         }
         Ok(())
+    }
+
+    /// The chair's or the originator's commands; before membership there is nobody to lead.
+    fn lead(&mut self, wanted: Leadership, now: Instant) {
+        let going = match &mut self.phase {
+            Phase::Member(member) => member.lead(wanted, &mut self.link, now),
+            Phase::Joining(_) | Phase::Over => return,
+        };
+        self.go(going, now);
     }
 
     fn on_local_frame(&mut self, track: TrackKind, frame: &EncodedFrame, now: Instant) -> Result<(), SessionError> {
@@ -223,6 +242,7 @@ impl Session {
 
     fn end(&mut self, reason: EndReason, now: Instant) {
         tracing::debug!(%reason, "session over");
+        self.memory = self.memory();
         self.phase = Phase::Over;
         self.link.end(reason, now);
     }

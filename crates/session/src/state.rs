@@ -1,5 +1,6 @@
-//! What members tell each other about their sources, inside MLS application messages.
+//! What members tell each other, inside MLS application messages.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Which sources a member has open.
@@ -23,34 +24,37 @@ pub enum SourceState {
     Missing,
 }
 
-/// The message: a kind, so that others can follow, and its content.
-#[derive(Serialize, Deserialize)]
-enum Message {
+/// What a member tells the others: a kind, so that others can follow, and its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// Which sources are open.
     State(MemberState),
+    /// The originator agrees to a lower level; signed, and checked as such.
+    Consent(Bytes),
 }
 
-/// More than any message of this kind has.
-const MAX_LENGTH: usize = 256;
+/// More than any message has. A consent brings a chain of certificates.
+const MAX_LENGTH: usize = 16 << 10;
 
 /// Nesting of [`Message`] with room to spare.
 const MAX_DEPTH: usize = 8;
 
-impl MemberState {
+impl Message {
     /// The content of an MLS application message.
-    pub(crate) fn to_message(self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         #[expect(clippy::expect_used, reason = "plain data into memory")]
-        ciborium::into_writer(&Message::State(self), &mut bytes).expect("plain data serializes into memory");
+        ciborium::into_writer(self, &mut bytes).expect("plain data serializes into memory");
         bytes
     }
 
-    /// Reads the content of an MLS application message; `None` where it is no state.
-    pub(crate) fn from_message(mut bytes: &[u8]) -> Option<Self> {
+    /// Reads the content of an MLS application message; `None` where it is none of these.
+    pub(crate) fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
         if bytes.len() > MAX_LENGTH {
             return None;
         }
-        let Message::State(state) = ciborium::de::from_reader_with_recursion_limit(&mut bytes, MAX_DEPTH).ok()?;
-        bytes.is_empty().then_some(state)
+        let message = ciborium::de::from_reader_with_recursion_limit(&mut bytes, MAX_DEPTH).ok()?;
+        bytes.is_empty().then_some(message)
     }
 }
 
@@ -59,18 +63,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_survives_its_message() {
+    fn messages_survive() {
         let state = MemberState { microphone: SourceState::On, camera: SourceState::Missing };
-        assert_eq!(MemberState::from_message(&state.to_message()), Some(state));
+        for message in [Message::State(state), Message::Consent(Bytes::from_static(&[0xff; 4000]))] {
+            let bytes = message.to_bytes();
+            assert!(bytes.len() < 4040);
+            assert_eq!(Message::from_bytes(&bytes), Some(message));
+        }
+    }
+
+    /// The search of a relay's memory for what members tell each other looks for these bytes.
+    #[test]
+    fn a_state_is_written_as_the_search_for_plaintext_expects() {
+        let state = MemberState { microphone: SourceState::On, camera: SourceState::On };
+        let bytes = Message::State(state).to_bytes();
+        assert!(bytes.ends_with(b"microphone\x62On\x66camera\x62On"), "{bytes:x?}");
     }
 
     #[test]
-    fn what_is_no_state_is_refused() {
-        let mut bytes = MemberState::default().to_message();
+    fn what_is_no_message_is_refused() {
+        let mut bytes = Message::State(MemberState::default()).to_bytes();
         bytes.push(0);
-        assert_eq!(MemberState::from_message(&bytes), None);
-        assert_eq!(MemberState::from_message(b""), None);
-        assert_eq!(MemberState::from_message(&[0x9f; 200]), None);
-        assert_eq!(MemberState::from_message(&[0x40; 300]), None);
+        assert_eq!(Message::from_bytes(&bytes), None);
+        assert_eq!(Message::from_bytes(b""), None);
+        assert_eq!(Message::from_bytes(&[0x9f; 200]), None);
+        assert_eq!(Message::from_bytes(&Message::Consent(vec![0; MAX_LENGTH].into()).to_bytes()), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use conclave_e2ee::Member;
+use conclave_e2ee::{Member, Memory};
 use conclave_identity::Holder;
 use conclave_model::{Epoch, LeafIndex, LeafRef, TrackKind};
 use conclave_relay_core::ConnectionId;
@@ -17,6 +17,8 @@ use crate::{
 pub(crate) struct Participant {
     pub(crate) holder: Holder,
     pub(crate) weather: Weather,
+    /// What their app remembers of the meeting.
+    pub(crate) memory: Option<Memory>,
     /// How many sessions they have had.
     pub(crate) sessions: u32,
     /// Whether they want to be in the meeting: whoever is thrown out by an accident comes again.

@@ -14,7 +14,7 @@ use conclave_identity::{
     issue::{IssueError, Rehearsal, RehearsalSpec},
 };
 use conclave_model::{
-    LeafIndex, TrackKind,
+    LeafIndex, Level, TrackKind,
     wire::signal::{self, Refusal, decode_from_relay, decode_to_relay},
 };
 use conclave_relay_core::{ConnectionId, Relay, RelayConfig};
@@ -88,6 +88,7 @@ impl Simulation {
             holder,
             weather: Weather::any(&mut random),
             sessions: 0,
+            memory: None,
             wants_in: false,
             comes_at: None,
             presence: None,
@@ -206,7 +207,10 @@ impl Simulation {
         let host = u8::try_from(who + 1).unwrap_or(u8::MAX);
         let port = 40_000 + u16::try_from(person.sessions % 20_000).unwrap_or(0);
         let address = SocketAddr::from(([10, 0, 0, host], port));
-        let config = SessionConfig { holder: person.holder.clone(), invitation, wall };
+        let ceiling = Level::TopSecret;
+        let memory = person.memory.clone();
+        let config =
+            SessionConfig { holder: person.holder.clone(), invitation, wall, ceiling, memory, take_over: true };
         let session =
             Session::new(config, address, now).map_err(|error| Violation::Refused { who, error: error.to_string() })?;
         person.presence = Some(Presence {
@@ -399,6 +403,7 @@ impl Simulation {
         let person = &mut self.participants[who];
         if let Some(presence) = &mut person.presence {
             presence.ended = Some(reason.clone());
+            person.memory = presence.session.memory();
         }
         match reason {
             EndReason::Left => Ok(()),
@@ -412,6 +417,10 @@ impl Simulation {
             | EndReason::Commit(_)
             | EndReason::OutOfStep { .. }
             | EndReason::Create(_)
+            | EndReason::Credential(_)
+            | EndReason::Ejected
+            | EndReason::LevelRaised(_)
+            | EndReason::Unanswered
             | EndReason::Path(_) => {
                 let reason = format!("{reason}: {reason:?}");
                 Err(Violation::Ended { who, reason })
@@ -447,7 +456,11 @@ impl Simulation {
 
     /// Somebody's program or machine is gone, without a word; the relay notices after `notice`.
     pub(crate) fn crash(&mut self, who: usize, notice: Duration) {
-        if let Some(presence) = self.participants[who].presence.take()
+        let person = &mut self.participants[who];
+        if let Some(presence) = &person.presence {
+            person.memory = presence.session.memory();
+        }
+        if let Some(presence) = person.presence.take()
             && let Some(connection) = presence.connection
         {
             self.lost.push((self.now + notice, connection));

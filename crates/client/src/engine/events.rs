@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use conclave_e2ee::{CommitError, JoinError};
-use conclave_model::TrackKind;
+use conclave_model::{TrackKind, wire::signal::Refusal};
 use conclave_session::{Command as SessionCommand, EndReason as SessionEnd, Event, Standing, UndecryptableCause};
 
 use super::{
@@ -120,6 +120,10 @@ impl Meeting<'_> {
             SessionEnd::Left => Outcome::Ended(EndReason::Left),
             SessionEnd::Refused(refusal) => self.engine.on_refusal(refusal),
             SessionEnd::Removed => Outcome::Ended(EndReason::Removed),
+            SessionEnd::Ejected => Outcome::Ended(EndReason::Refused(Refusal::Ejected)),
+            SessionEnd::LevelRaised(_) => Outcome::Ended(EndReason::Credential(reason.to_string())),
+            SessionEnd::Credential(error) => Outcome::Ended(EndReason::Credential(error.to_string())),
+            SessionEnd::Unanswered => Outcome::Retry(RetryReason::OutOfStep),
             SessionEnd::NotAdmitted => Outcome::Retry(RetryReason::NotLetIn),
             SessionEnd::Join(error @ (JoinError::Member { .. } | JoinError::OtherGroup | JoinError::TooLarge)) => {
                 self.engine.on_untrustworthy(error.to_string())

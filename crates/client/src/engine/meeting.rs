@@ -55,6 +55,9 @@ impl<'e> Meeting<'e> {
             holder: engine.config.holder.clone(),
             invitation: engine.config.invitation.clone(),
             wall: wall_clock(),
+            ceiling: link.certified.min(engine.config.ceiling),
+            memory: engine.memory.clone(),
+            take_over: engine.take_over,
         };
         let session = Session::new(config, socket.local(), now)
             .map_err(|error| Outcome::Ended(EndReason::Credential(error.to_string())))?;
@@ -74,6 +77,7 @@ impl<'e> Meeting<'e> {
         self.engine.publish();
         loop {
             if let Some(outcome) = self.outcome.take() {
+                self.engine.memory = self.session.memory();
                 self.engine.tally.session = self.session.counters().clone();
                 self.engine.tally.dropped.unsent += self.socket.unsent();
                 self.signals.close().await;

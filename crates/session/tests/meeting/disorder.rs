@@ -129,7 +129,7 @@ fn commands_and_frames_before_admission_are_kept_or_dropped_without_error() {
 
 fn config(world: &World, seat: usize) -> SessionConfig {
     let (holder, invitation) = (world.rehearsal.holders[seat].clone(), world.rehearsal.invitation.clone());
-    SessionConfig { holder, invitation, wall: WALL }
+    SessionConfig::new(holder, invitation, WALL)
 }
 
 fn joined(create: bool) -> Joined {

@@ -47,7 +47,13 @@ impl Listener {
                         if let ToRelay::Hello(hello) = message {
                             self.path.connect(&hello.transport, now).unwrap();
                             let transport = self.path.local();
-                            let joined = Joined { peer: PeerId(5), transport, create: true, neighbours: Vec::new(), revocations: Vec::new() };
+                            let joined = Joined {
+                                peer: PeerId(5),
+                                transport,
+                                create: true,
+                                neighbours: Vec::new(),
+                                revocations: Vec::new(),
+                            };
                             session.handle_input(Input::Signal(FromRelay::Joined(joined)), now).unwrap();
                         }
                     }
@@ -87,8 +93,7 @@ fn shows_marker(bytes: &[u8]) -> bool {
 fn nothing_that_a_relay_can_reach_holds_plaintext() {
     let rehearsal = Rehearsal::new(&RehearsalSpec::new(2, WALL)).unwrap();
     let (mut now, client) = (Instant::now(), SocketAddr::from(([10, 0, 0, 1], 5000)));
-    let config =
-        SessionConfig { holder: rehearsal.holders[0].clone(), invitation: rehearsal.invitation.clone(), wall: WALL };
+    let config = SessionConfig::new(rehearsal.holders[0].clone(), rehearsal.invitation.clone(), WALL);
     let mut session = Session::new(config, client, now).unwrap();
     let mut relay = Listener::new(now);
     let frame = |number: u64, repeats: usize| EncodedFrame {

@@ -7,19 +7,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use conclave_e2ee::Member;
+use conclave_e2ee::{Member, Memory, may_open, succession};
 use conclave_identity::{
-    Holder,
+    Admission, Holder, Invitation,
     issue::{Rehearsal, RehearsalSpec},
 };
 use conclave_model::{
-    EncodedFrame, Epoch, Layer, LeafIndex, MediaTime, TrackKind,
+    EncodedFrame, Epoch, Fingerprint, Layer, LeafIndex, Level, MediaTime, TrackKind,
     wire::signal::{FromRelay, ToRelay},
 };
 use conclave_relay_core::{Admitted, ConnectionId, Output as RelayOutput, Relay, RelayConfig};
 use conclave_session::{
-    Command, EndReason, Event, Input, MemberState, MemberWish, Output, RemoteFrame, Session, SessionConfig,
-    SourceState, Transmit,
+    Command, EndReason, Event, Governance, Input, MemberState, MemberWish, OrderError, Output, RemoteFrame, Session,
+    SessionConfig, SourceState, Standing, Transmit, Waiting,
 };
 
 /// Seconds since 1970 at which every test begins.
@@ -43,6 +43,11 @@ pub(crate) struct World {
     pub(crate) loss: u32,
     /// Decides which are lost.
     pub(crate) noise: u32,
+    /// What the relay keeps from whom: a hostile relay's choice.
+    pub(crate) withholds: fn(usize, &FromRelay) -> bool,
+    /// What the relay catches of what somebody says, instead of hearing it.
+    pub(crate) catches: fn(usize, &ToRelay) -> bool,
+    pub(crate) caught: Vec<(usize, ToRelay)>,
 }
 
 /// One participant's place, empty before they join and after they left.
@@ -61,6 +66,12 @@ pub(crate) struct Seat {
     pub(crate) frames: Vec<RemoteFrame>,
     /// How often what it was told was refused.
     pub(crate) errors: usize,
+    /// What the app remembers of the meeting.
+    pub(crate) memory: Option<Memory>,
+    /// The invitation that this one has, where it is not that of all others.
+    pub(crate) invitation: Option<Invitation>,
+    /// Whether the relay ended the connection.
+    pub(crate) hung_up: bool,
 }
 
 enum Delivery {
@@ -74,7 +85,19 @@ enum Delivery {
 impl World {
     /// A meeting of `people`, nobody in it yet.
     pub(crate) fn new(people: usize) -> Self {
-        let rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL)).unwrap();
+        Self::of(&RehearsalSpec::new(people, WALL))
+    }
+
+    /// A meeting with a lobby; the second of the people follows the chair, the third is the originator.
+    pub(crate) fn with_lobby(people: usize) -> Self {
+        let (admission, succession, originator) = (Admission::Lobby, vec![1], Some(2));
+        Self::of(&RehearsalSpec { admission, succession, originator, ..RehearsalSpec::new(people, WALL) })
+    }
+
+    /// A meeting as specified, nobody in it yet.
+    pub(crate) fn of(spec: &RehearsalSpec) -> Self {
+        let people = spec.people;
+        let rehearsal = Rehearsal::new(spec).unwrap();
         let now = Instant::now();
         let config = RelayConfig { addresses: vec![relay_address()], max_peers: 100, max_peers_per_meeting: 100 };
         let seat = |number: usize| Seat {
@@ -90,6 +113,9 @@ impl World {
             events: Vec::new(),
             frames: Vec::new(),
             errors: 0,
+            memory: None,
+            invitation: None,
+            hung_up: false,
         };
         let mut world = Self {
             start: now,
@@ -102,6 +128,9 @@ impl World {
             sequence: 0,
             loss: 0,
             noise: 1,
+            withholds: |_, _| false,
+            catches: |_, _| false,
+            caught: Vec::new(),
         };
         world.post(MEDIA_TICK, Delivery::Media);
         world
@@ -124,13 +153,27 @@ impl World {
     }
 
     pub(crate) fn join_as(&mut self, number: usize, holder: Holder) {
-        let invitation = self.rehearsal.invitation.clone();
+        let config = SessionConfig { take_over: true, ..self.config(number, holder) };
+        self.enter(number, config);
+    }
+
+    /// What somebody's app joins with.
+    pub(crate) fn config(&self, number: usize, holder: Holder) -> SessionConfig {
+        let seat = &self.seats[number];
+        let invitation = seat.invitation.clone().unwrap_or_else(|| self.rehearsal.invitation.clone());
+        let wall = WALL + (self.now - self.start).as_secs();
+        let ceiling = Level::Secret;
+        SessionConfig { ceiling, memory: seat.memory.clone(), ..SessionConfig::new(holder, invitation, wall) }
+    }
+
+    /// Begins a session.
+    pub(crate) fn enter(&mut self, number: usize, config: SessionConfig) {
         let seat = &mut self.seats[number];
-        let config = SessionConfig { holder, invitation, wall: WALL };
         let mut session = Session::new(config, seat.address, self.now).unwrap();
         let state = MemberState { microphone: SourceState::On, camera: SourceState::On };
         session.handle_input(Input::Command(Command::Announce(state)), self.now).unwrap();
         seat.session = Some(session);
+        seat.hung_up = false;
         seat.events.clear();
         seat.frames.clear();
         seat.sends = true;
@@ -145,7 +188,9 @@ impl World {
 
     /// The client is gone without a word, and the relay notices.
     pub(crate) fn vanish(&mut self, seat: usize) {
-        self.seats[seat].session = None;
+        if let Some(session) = self.seats[seat].session.take() {
+            self.seats[seat].memory = session.memory();
+        }
         if let Some(connection) = self.seats[seat].connection.take() {
             self.relay.close(connection, self.now);
             self.drain_relay();
@@ -255,6 +300,7 @@ impl World {
                 self.drain(number);
             }
             Delivery::SignalToRelay(number, message) => self.on_signal_to_relay(number, message),
+            Delivery::SignalToClient(number, _, message) if (self.withholds)(number, &message) => {}
             Delivery::SignalToClient(number, connection, message) => {
                 if self.seats[number].connection == Some(connection) && self.seats[number].session.is_some() {
                     let session = self.seats[number].session.as_mut().unwrap();
@@ -273,13 +319,24 @@ impl World {
     }
 
     fn on_signal_to_relay(&mut self, number: usize, message: ToRelay) {
+        if (self.catches)(number, &message) {
+            self.caught.push((number, message));
+            return;
+        }
         if let ToRelay::Hello(hello) = message {
-            let fingerprint = self.rehearsal.holders[number].person().fingerprint;
+            let person = self.rehearsal.holders[number].person().clone();
+            let invitation = &self.rehearsal.invitation;
             let until = self.now + Duration::from_secs(86_400);
-            let rank = (number == 0).then_some(0);
-            let admitted = Admitted { fingerprint, hello, until, rank, opens: true };
-            let opened = self.relay.open(admitted, self.now).unwrap();
-            self.seats[number].connection = Some(opened);
+            let rank = succession(invitation).iter().position(|name| *name == Fingerprint(person.fingerprint));
+            let rank = rank.map(|rank| u16::try_from(rank).unwrap());
+            let opens = may_open(invitation, &person);
+            let admitted = Admitted { fingerprint: person.fingerprint, hello, until, rank, opens };
+            match self.relay.open(admitted, self.now) {
+                Ok(opened) => self.seats[number].connection = Some(opened),
+                Err(refusal) => {
+                    self.whisper(number, FromRelay::Refused(refusal));
+                }
+            }
         } else if let Some(connection) = self.seats[number].connection {
             self.relay.handle_signal(connection, message, self.now);
         }
@@ -351,6 +408,10 @@ impl World {
             }
             _ => {}
         }
+        if let Event::Ended(_) = &event {
+            let memory = self.seats[number].session.as_ref().unwrap().memory();
+            self.seats[number].memory = memory;
+        }
         self.seats[number].events.push(event);
     }
 
@@ -367,7 +428,11 @@ impl World {
                         self.post(LATENCY, Delivery::ToClient(transmit));
                     }
                 }
-                RelayOutput::Disconnect(_) => {}
+                RelayOutput::Disconnect(connection) => {
+                    if let Some(seat) = self.seats.iter_mut().find(|seat| seat.connection == Some(connection)) {
+                        seat.hung_up = true;
+                    }
+                }
                 RelayOutput::Wake(at) => {
                     self.relay_wake = at.max(self.now + Duration::from_micros(100));
                     return;
@@ -389,6 +454,41 @@ impl Seat {
         let roster = |event: &Event| if let Event::Roster(roster) = event { Some(roster.to_vec()) } else { None };
         let events = || self.events.iter().rev();
         (events().find_map(epoch).unwrap(), events().find_map(roster).unwrap())
+    }
+
+    /// How the meeting is led, as last told.
+    pub(crate) fn governance(&self) -> &Governance {
+        let last = |event: &'_ Event| matches!(event, Event::Governance(_));
+        match self.events.iter().rev().find(|event| last(event)) {
+            Some(Event::Governance(governance)) => governance,
+            _ => panic!("nothing was told of how the meeting is led"),
+        }
+    }
+
+    /// Who waits, as last told.
+    pub(crate) fn lobby(&self) -> Vec<Waiting> {
+        let last = |event: &Event| if let Event::Lobby(waiting) = event { Some(waiting.to_vec()) } else { None };
+        self.events.iter().rev().find_map(last).unwrap_or_default()
+    }
+
+    /// How a member stands, as last told.
+    pub(crate) fn standing(&self, of: LeafIndex) -> Standing {
+        let last = |event: &Event| match event {
+            Event::Standing { leaf, standing } if *leaf == of => Some(*standing),
+            _ => None,
+        };
+        self.events.iter().rev().find_map(last).unwrap_or_default()
+    }
+
+    /// Why orders were refused.
+    pub(crate) fn orders_refused(&self) -> Vec<OrderError> {
+        let refused = |event: &Event| if let Event::OrderRefused(error) = event { Some(error.clone()) } else { None };
+        self.events.iter().filter_map(refused).collect()
+    }
+
+    pub(crate) fn is_member(&self) -> bool {
+        let is_over = self.session.as_ref().is_none_or(Session::is_over);
+        !is_over && self.events.iter().any(|event| matches!(event, Event::Admitted { .. }))
     }
 
     pub(crate) fn ended(&self) -> Option<&EndReason> {
