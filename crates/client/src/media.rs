@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! camera ──▶ CameraInput ──▶ [encoder thread: scale, AV1] ──▶ CameraOutput
-//! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, Opus] ──▶ MicrophoneOutput
+//! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, Opus, copies] ──▶ MicrophoneOutput
 //! RemoteFrame (picture) ──▶ VideoReceiver ──▶ [decoder thread: AV1] ──▶ FrameSlot
 //! RemoteFrame (sound) ──▶ SoundReceiver ──▶ [loudspeaker's thread: jitter buffers, Opus, mixer] ──▶ SpeakerStream
 //! ```
@@ -17,17 +17,24 @@ pub mod limiter;
 pub mod microphone;
 mod mixer;
 mod queue;
+pub mod redundancy;
 pub mod sound;
+pub mod source;
 pub mod stages;
+mod stretch;
 pub mod video;
+pub mod voice;
 
 pub use camera::{CameraCounters, CameraInput, CameraOutput, CameraPipeline};
 pub use freeze::FreezeMeter;
 pub use limiter::Limiter;
 pub use microphone::{MicrophoneCounters, MicrophoneInput, MicrophoneOutput, MicrophonePipeline};
+pub use redundancy::{Redundancy, RedundancyControl, redundancy};
 pub use sound::{SoundEvent, SoundReceiver, SoundStatistics};
+pub use source::{SoundSource, SourceFrame};
 pub use stages::{FrameTimes, Stages};
 pub use video::{VideoEvent, VideoReceiver, VideoStatistics};
+pub use voice::VoiceEncoder;
 
 use std::thread::JoinHandle;
 

@@ -4,9 +4,14 @@
 //! to `capture time + fastest transit + target`, where *fastest transit* is the smallest difference between arrival and
 //! capture time over the last seconds (it holds the clocks' offset too) and *target* follows the observed jitter,
 //! between one packet and ten: at the 97th percentile of the lateness over that fastest transit (compare NetEq's delay
-//! manager).
+//! manager). A frame that was lost counts as late as what restores it: a copy that travels with a later packet, or a
+//! later packet from which the decoder can restore it. So redundancy that needs time gets it, and no more.
 //!
-//! Pure: no clock, no codec, no thread. What is inserted and pulled is up to the caller, as `T`.
+//! The buffer itself changes the delay only by leaving out what is hopelessly late. Else it asks for a [`Pace`]: who
+//! decodes makes the sound a little shorter or longer, and pulls accordingly sooner or later.
+//!
+//! Pure: no clock, no codec, no thread. What is inserted and pulled is up to the caller, as `T`. While nobody speaks,
+//! nothing is due and nothing is kept.
 
 mod delay;
 
@@ -31,14 +36,19 @@ const MAX_CONCEALED: u32 = 6;
 /// A number this far from the expected one means that the source began anew.
 const MAX_JUMP: u32 = 1000;
 
-/// How much later than the target sound may play before a packet is left out to catch up.
-const SLACK: Duration = FRAME;
+/// How far sound may be off the target before its pace changes: too early costs packets that come too late, too late
+/// costs only delay.
+const EARLY: Duration = Duration::from_millis(4);
+const LATE: Duration = Duration::from_millis(14);
 
-/// How often delay is shortened or lengthened by a packet: often enough to follow, seldom enough not to be heard.
-const ADJUST_EVERY: u32 = 10;
+/// How often the pace may change the delay: often enough to follow, seldom enough not to be heard.
+const ADJUST_EVERY: u32 = 3;
 
-/// Lateness at which catching up no longer waits for [`ADJUST_EVERY`].
-const MUCH_TOO_LATE: Duration = Duration::from_millis(160);
+/// How far off the target each packet changes the delay.
+const FAR_OFF: Duration = Duration::from_millis(80);
+
+/// Lateness at which packets are left out, as after the machine slept.
+const MUCH_TOO_LATE: Duration = Duration::from_millis(500);
 
 /// Puts the packets of one source in order and in time.
 #[derive(Debug)]
@@ -46,7 +56,7 @@ pub struct JitterBuffer<T> {
     packets: BTreeMap<u32, Waiting<T>>,
     delay: DelayEstimator,
     playing: Option<Playing>,
-    /// Pulls since the delay was last shortened or lengthened.
+    /// Packets since the pace last changed the delay.
     since_adjusted: u32,
     statistics: JitterStatistics,
 }
@@ -62,23 +72,42 @@ pub enum Pull<T> {
         time: MediaTime,
         /// What was inserted.
         payload: T,
+        /// How fast to play it.
+        pace: Pace,
     },
-    /// Sound is going on, but its packet is lost, late, or put off to gain delay: conceal one frame.
+    /// Sound is going on, but its packet is lost or late: restore one frame from what [`JitterBuffer::later`] gives, or
+    /// conceal it.
     Missing,
     /// Nobody speaks, or nothing has come for a while.
     Silence,
 }
 
+/// How fast a packet is to be played, so that the delay comes to its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// As it was captured.
+    #[default]
+    Steady,
+    /// A little shorter: there is too much delay.
+    Faster,
+    /// A little longer: there is too little.
+    Slower,
+}
+
 /// What a [`JitterBuffer`] counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct JitterStatistics {
-    /// Packets played.
+    /// Packets played, copies included.
     pub played: u64,
-    /// Frames to conceal because a packet was lost or late.
+    /// Copies played in the place of lost packets.
+    pub copies: u64,
+    /// Frames to restore or conceal because a packet was lost or late.
     pub missing: u64,
-    /// Frames to conceal in order to gain delay.
-    pub stretched: u64,
-    /// Packets left out in order to lose delay.
+    /// Packets to be played slower in order to gain delay.
+    pub slower: u64,
+    /// Packets to be played faster in order to lose delay.
+    pub faster: u64,
+    /// Packets left out because they were much too late.
     pub skipped: u64,
     /// Packets that came after their turn.
     pub late: u64,
@@ -92,15 +121,17 @@ pub struct JitterStatistics {
 struct Waiting<T> {
     time: MediaTime,
     payload: T,
+    /// It came with a later packet, in the place of one that was lost.
+    copy: bool,
 }
 
 /// Where the loudspeaker is.
 #[derive(Clone, Copy, Debug)]
 struct Playing {
-    /// The number and capture time of the packet that was played last.
+    /// The number and capture time of the packet that was played last, or given up last.
     number: u32,
     time: MediaTime,
-    /// Frames concealed since.
+    /// Frames concealed since, without knowing whether their packets were lost or are late.
     concealed: u32,
     /// Sound goes on; else the buffer fell silent after that packet.
     sounding: bool,
@@ -139,7 +170,8 @@ impl<T> JitterBuffer<T> {
             self.statistics.late += 1;
             return;
         }
-        if self.packets.insert(number, Waiting { time, payload }).is_some() {
+        let waiting = Waiting { time, payload, copy: false };
+        if self.packets.insert(number, waiting).is_some_and(|before| !before.copy) {
             self.statistics.duplicate += 1;
         }
         while self.packets.len() > MAX_PACKETS {
@@ -148,35 +180,84 @@ impl<T> JitterBuffer<T> {
         }
     }
 
-    /// What the loudspeaker plays next; called once every [`FRAME`].
+    /// Takes in a copy that came with a later packet, where the packet itself is missing and its turn has not passed.
+    ///
+    /// To be called after [`JitterBuffer::insert`] of that later packet. Returns whether the copy was of use.
+    pub fn insert_copy(&mut self, number: u32, time: MediaTime, payload: T, now: Instant) -> bool {
+        let Some(playing) = self.playing else { return false };
+        let reach = number.wrapping_sub(playing.number);
+        if reach == 0 || reach > MAX_PACKETS as u32 || self.packets.contains_key(&number) {
+            return false;
+        }
+        self.delay.arrived(time, now);
+        self.packets.insert(number, Waiting { time, payload, copy: true });
+        while self.packets.len() > MAX_PACKETS {
+            self.take_first();
+            self.statistics.overflowed += 1;
+        }
+        true
+    }
+
+    /// How many packets are missing directly before `number`, of those whose turn has not passed.
+    pub fn missing_before(&self, number: u32) -> u32 {
+        let Some(playing) = self.playing.filter(|playing| playing.sounding && is_after(number, playing.number)) else {
+            return 0;
+        };
+        let between = number.wrapping_sub(playing.number).saturating_sub(1).min(MAX_PACKETS as u32);
+        (1..=between).take_while(|before| !self.packets.contains_key(&number.wrapping_sub(*before))).count() as u32
+    }
+
+    /// Notes that the packet of capture time `time`, which has just arrived, can restore the `count` missing packets
+    /// before it, so that their turn is put off until that happens.
+    pub fn restorable(&mut self, time: MediaTime, count: u32, now: Instant) {
+        for before in 1..=count.min(MAX_PACKETS as u32) {
+            let step = u64::try_from((FRAME * before).as_micros()).unwrap_or(0);
+            self.delay.arrived(MediaTime(time.0.saturating_sub(step)), now);
+        }
+    }
+
+    /// The packet next in turn that came by itself, with how many frames it is after the one that is missing; for
+    /// [`Pull::Missing`], which leaves it where it is.
+    pub fn later(&self) -> Option<(u32, &T)> {
+        // What was bridged without knowing of a loss has no certain place before what waits.
+        let playing = self.playing.filter(|playing| playing.concealed == 0)?;
+        self.packets
+            .iter()
+            .filter(|(_, waiting)| !waiting.copy)
+            .map(|(number, waiting)| (number.wrapping_sub(playing.number), waiting))
+            .min_by_key(|(after, _)| *after)
+            .map(|(after, waiting)| (after, &waiting.payload))
+    }
+
+    /// What the loudspeaker plays next. `now` is when that will be heard at the earliest: the time of the call, later by
+    /// what was pulled before and is not played yet.
     pub fn pull(&mut self, now: Instant) -> Pull<T> {
         self.since_adjusted = self.since_adjusted.saturating_add(1);
-        let Some((number, time)) = self.first() else { return self.conceal() };
+        let Some((number, time)) = self.first() else { return self.bridge() };
         let lag = self.delay.lag(time, now);
-        let target = self.delay.target();
-        let is_due = lag + FRAME / 2 >= target;
-        match self.playing.filter(|playing| playing.sounding) {
-            Some(playing) if is_continuation(playing, number, time) => {
-                if lag + FRAME + FRAME / 2 < target && self.since_adjusted >= ADJUST_EVERY {
-                    self.since_adjusted = 0;
-                    self.statistics.stretched += 1;
-                    return Pull::Missing;
-                }
-                let is_late = lag > target + SLACK + FRAME / 2;
-                let may_skip = self.since_adjusted >= ADJUST_EVERY || lag > target + MUCH_TOO_LATE;
-                if is_late && may_skip && self.packets.len() > 1 {
-                    self.since_adjusted = 0;
-                    self.statistics.skipped += 1;
-                    self.take_first();
-                }
-                self.play()
-            }
-            Some(_) if is_due => self.play(),
-            Some(playing) if time.since(playing.time) > FRAME * (MAX_CONCEALED + 1) => self.fall_silent(),
-            Some(_) => self.conceal(),
-            None if is_due => self.play(),
-            None => Pull::Silence,
+        let is_due = lag + EARLY >= self.delay.target();
+        let Some(playing) = self.playing.filter(|playing| playing.sounding) else {
+            return if is_due { self.play(Pace::Steady) } else { Pull::Silence };
+        };
+        let lost = number.wrapping_sub(playing.number).saturating_sub(1);
+        let elapsed = time.since(playing.time);
+        if elapsed > FRAME * lost.saturating_add(1) + FRAME / 2 {
+            // The source paused.
+            return match (is_due, elapsed > FRAME * (MAX_CONCEALED + 1)) {
+                (true, _) => self.play(Pace::Steady),
+                (false, true) => self.fall_silent(),
+                (false, false) => self.bridge(),
+            };
         }
+        if lost > playing.concealed && lost <= MAX_PACKETS as u32 && !is_hopeless(lag, self.delay.target()) {
+            return self.give_up();
+        }
+        if is_hopeless(lag, self.delay.target()) && self.packets.len() > 1 {
+            self.statistics.skipped += 1;
+            self.take_first();
+        }
+        let pace = self.pace(lag);
+        self.play(pace)
     }
 
     /// How long packets are delayed at present beyond the fastest of them.
@@ -220,15 +301,43 @@ impl<T> JitterBuffer<T> {
         self.packets.remove(&number).map(|waiting| (number, waiting))
     }
 
-    fn play(&mut self) -> Pull<T> {
-        let Some((number, Waiting { time, payload })) = self.take_first() else { return self.conceal() };
-        self.playing = Some(Playing { number, time, concealed: 0, sounding: true });
-        self.statistics.played += 1;
-        Pull::Packet { number, time, payload }
+    /// What brings the delay to its target.
+    fn pace(&mut self, lag: Duration) -> Pace {
+        let target = self.delay.target();
+        let may = |off: Duration, since: u32| since >= ADJUST_EVERY || off > FAR_OFF;
+        let (pace, counter) = if lag > target + LATE && may(lag - target, self.since_adjusted) {
+            (Pace::Faster, &mut self.statistics.faster)
+        } else if lag + EARLY < target && may(target - lag, self.since_adjusted) {
+            (Pace::Slower, &mut self.statistics.slower)
+        } else {
+            return Pace::Steady;
+        };
+        *counter += 1;
+        self.since_adjusted = 0;
+        pace
     }
 
-    /// Bridges a frame while sound goes on, up to a limit.
-    fn conceal(&mut self) -> Pull<T> {
+    fn play(&mut self, pace: Pace) -> Pull<T> {
+        let Some((number, Waiting { time, payload, copy })) = self.take_first() else { return self.bridge() };
+        self.playing = Some(Playing { number, time, concealed: 0, sounding: true });
+        self.statistics.played += 1;
+        self.statistics.copies += u64::from(copy);
+        Pull::Packet { number, time, payload, pace }
+    }
+
+    /// Passes over a packet that is lost for certain, since later ones have come: what is left of it has no place.
+    fn give_up(&mut self) -> Pull<T> {
+        let Some(playing) = &mut self.playing else { return Pull::Silence };
+        let steps = playing.concealed + 1;
+        playing.number = playing.number.wrapping_add(steps);
+        playing.time = playing.time + FRAME * steps;
+        playing.concealed = 0;
+        self.statistics.missing += 1;
+        Pull::Missing
+    }
+
+    /// Bridges a frame while sound goes on and nothing is there, up to a limit.
+    fn bridge(&mut self) -> Pull<T> {
         match &mut self.playing {
             Some(playing) if playing.sounding && playing.concealed < MAX_CONCEALED => {
                 playing.concealed += 1;
@@ -247,9 +356,9 @@ impl<T> JitterBuffer<T> {
     }
 }
 
-/// Whether a packet directly continues what was played, in number and in time.
-fn is_continuation(playing: Playing, number: u32, time: MediaTime) -> bool {
-    number == playing.number.wrapping_add(1) && time.since(playing.time) < FRAME * 3 / 2
+/// Whether sound is so late that leaving out is better than hurrying.
+fn is_hopeless(lag: Duration, target: Duration) -> bool {
+    lag > target + MUCH_TOO_LATE
 }
 
 fn is_after(a: u32, b: u32) -> bool {

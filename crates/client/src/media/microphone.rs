@@ -3,17 +3,17 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
 
 use conclave_capture::{Clock, Level};
-use conclave_codec::{AudioEncoder, AudioSettings, CodecError, OpusEncoder};
+use conclave_codec::{AudioSettings, CodecError};
 use conclave_model::{EncodedFrame, Layer, MediaTime};
 
-use super::{MediaError, inbox::Inbox, spawn};
+use super::{MediaError, Redundancy, VoiceEncoder, inbox::Inbox, spawn};
 
 /// Encodes the own voice on a thread of its own, behind a hard mute gate.
 ///
@@ -54,6 +54,8 @@ struct Shared {
     muted: AtomicBool,
     /// Bits of an f32.
     level: AtomicU32,
+    /// What the line asks for.
+    redundancy: Mutex<Redundancy>,
     frames: AtomicU64,
     bytes: AtomicU64,
     overruns: AtomicU64,
@@ -82,11 +84,12 @@ impl MicrophonePipeline {
             chunks: Inbox::new(VecDeque::with_capacity(QUEUE)),
             muted: AtomicBool::new(muted),
             level: AtomicU32::new(0),
+            redundancy: Mutex::default(),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
         });
-        let encoder = OpusEncoder::new(settings)?;
+        let encoder = VoiceEncoder::new(settings)?;
         let mut worker = Worker { shared: Arc::clone(&shared), settings, encoder, clock, sink };
         let thread = spawn("voice-encoder", move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
@@ -100,6 +103,11 @@ impl MicrophonePipeline {
     /// Closes or opens the gate; closed, not one sample passes from the call on.
     pub fn set_muted(&self, muted: bool) {
         self.shared.muted.store(muted, Ordering::SeqCst);
+    }
+
+    /// Changes what is added for lossy lines, from the next frame on.
+    pub fn set_redundancy(&self, redundancy: Redundancy) {
+        *self.shared.redundancy.lock().unwrap_or_else(PoisonError::into_inner) = redundancy;
     }
 
     /// Whether the gate is closed.
@@ -161,7 +169,7 @@ impl MicrophoneInput {
 struct Worker<S> {
     shared: Arc<Shared>,
     settings: AudioSettings,
-    encoder: OpusEncoder,
+    encoder: VoiceEncoder,
     clock: Clock,
     sink: S,
 }
@@ -173,7 +181,8 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
             if self.shared.muted.load(Ordering::SeqCst) {
                 continue;
             }
-            match self.encoder.encode(&chunk.samples) {
+            self.follow_orders();
+            match self.encoder.encode(chunk.time, &chunk.samples) {
                 Ok(Some(data)) => {
                     self.shared.frames.fetch_add(1, Ordering::Relaxed);
                     self.shared.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
@@ -188,12 +197,22 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    if let Ok(fresh) = OpusEncoder::new(self.settings) {
+                    if let Ok(fresh) = VoiceEncoder::new(self.settings) {
                         self.encoder = fresh;
                     }
                     (self.sink)(MicrophoneOutput::Failed(error));
                 }
             }
+        }
+    }
+}
+
+impl<S: FnMut(MicrophoneOutput)> Worker<S> {
+    /// Brings the encoder to what was asked for meanwhile.
+    fn follow_orders(&mut self) {
+        let wanted = *self.shared.redundancy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.encoder.set_redundancy(wanted) {
+            tracing::warn!(%error, ?wanted, "the encoder does not take the redundancy");
         }
     }
 }

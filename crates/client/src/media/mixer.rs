@@ -1,20 +1,15 @@
 //! Everybody's sound in one.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
-use bytes::Bytes;
-use conclave_capture::{FRAME_SAMPLES, Level};
-use conclave_codec::{AudioDecoder, CodecError, OpusDecoder};
-use conclave_model::{LeafIndex, MediaTime, TrackKind};
-use conclave_session::{
-    RemoteFrame,
-    jitter::{FRAME, JitterBuffer, Pull},
-};
+use conclave_capture::FRAME_SAMPLES;
+use conclave_model::{LeafIndex, TrackKind};
+use conclave_session::RemoteFrame;
 
-use super::{Limiter, SoundEvent, SoundStatistics};
+use super::{
+    Limiter, SoundEvent, SoundStatistics,
+    source::{SoundSource, SourceFrame},
+};
 
 /// Who speaks: a member's voice or another of its sounds.
 pub(super) type SourceName = (LeafIndex, TrackKind);
@@ -22,20 +17,9 @@ pub(super) type SourceName = (LeafIndex, TrackKind);
 /// De-jitters, decodes and adds up all sources, one frame of 20 ms at a time.
 #[derive(Debug, Default)]
 pub(super) struct Mixer {
-    sources: BTreeMap<SourceName, Source>,
+    sources: BTreeMap<SourceName, SoundSource>,
     limiter: Limiter,
     refused: u64,
-}
-
-#[derive(Debug)]
-struct Source {
-    packets: JitterBuffer<Bytes>,
-    decoder: OpusDecoder,
-    /// Concealed frames whose end has not been seen: a loss if sound goes on after them, else only how it ended.
-    unsettled: u32,
-    /// Capture time of the next sample, as far as known.
-    next: MediaTime,
-    statistics: SoundStatistics,
 }
 
 impl Mixer {
@@ -43,7 +27,7 @@ impl Mixer {
     pub(super) fn insert(&mut self, frame: RemoteFrame) {
         let name = (frame.from, frame.track);
         if !self.sources.contains_key(&name) {
-            match Source::new(name) {
+            match SoundSource::new(frame.from, frame.track) {
                 Ok(source) if self.sources.len() < MAX_SOURCES => {
                     self.sources.insert(name, source);
                 }
@@ -54,9 +38,7 @@ impl Mixer {
             }
         }
         if let Some(source) = self.sources.get_mut(&name) {
-            source.statistics.received += 1;
-            source.statistics.bytes += frame.frame.data.len() as u64;
-            source.packets.insert(frame.number, frame.frame.time, frame.frame.data, frame.received);
+            source.insert(frame);
         }
     }
 
@@ -69,7 +51,7 @@ impl Mixer {
     pub(super) fn frame(&mut self, now: Instant, sink: &mut dyn FnMut(SoundEvent<'_>)) -> [f32; FRAME_SAMPLES] {
         let mut mix = [0.0; FRAME_SAMPLES];
         for (name, source) in &mut self.sources {
-            if let Some((time, concealed, samples)) = source.next_frame(now) {
+            if let Some(SourceFrame { time, concealed, samples }) = source.frame(now) {
                 for (sum, sample) in mix.iter_mut().zip(&samples) {
                     *sum += sample;
                 }
@@ -82,119 +64,37 @@ impl Mixer {
 
     /// What has been counted, by source.
     pub(super) fn statistics(&self) -> Vec<SoundStatistics> {
-        self.sources.values().map(|source| source.statistics).collect()
-    }
-}
-
-impl Source {
-    fn new((from, track): SourceName) -> Result<Self, CodecError> {
-        Ok(Self {
-            packets: JitterBuffer::new(),
-            decoder: OpusDecoder::new()?,
-            unsettled: 0,
-            next: MediaTime(0),
-            statistics: SoundStatistics::new(from, track),
-        })
-    }
-
-    /// When the first sample was captured, whether it is made up, and always [`FRAME_SAMPLES`] samples; `None` where
-    /// the source is silent.
-    fn next_frame(&mut self, now: Instant) -> Option<(MediaTime, bool, Vec<f32>)> {
-        let (time, concealed, decoded) = match self.packets.pull(now) {
-            Pull::Packet { time, payload, .. } => {
-                let decoded = self.decoder.decode(&payload);
-                self.settle();
-                match decoded {
-                    Ok(samples) => {
-                        self.statistics.played += FRAME;
-                        (time, false, samples)
-                    }
-                    Err(_) => {
-                        self.statistics.failed += 1;
-                        self.statistics.concealed += FRAME;
-                        (time, true, self.conceal())
-                    }
-                }
-            }
-            Pull::Missing => {
-                self.unsettled += 1;
-                (self.next, true, self.conceal())
-            }
-            Pull::Silence => {
-                self.unsettled = 0;
-                self.meter(&[]);
-                return None;
-            }
-        };
-        self.next = time + FRAME;
-        self.statistics.target_delay = self.packets.target();
-        let mut samples = decoded;
-        // Our encoders send frames of 20 ms; whoever sends others is heard in pieces.
-        samples.resize(FRAME_SAMPLES, 0.0);
-        for sample in &mut samples {
-            *sample = if sample.is_finite() { *sample } else { 0.0 };
-        }
-        self.meter(&samples);
-        Some((time, concealed, samples))
-    }
-
-    /// Sound went on: what was concealed before was a loss.
-    fn settle(&mut self) {
-        self.statistics.concealed += FRAME * std::mem::take(&mut self.unsettled);
-    }
-
-    fn conceal(&mut self) -> Vec<f32> {
-        self.decoder.conceal(FRAME_SAMPLES).unwrap_or_else(|_| vec![0.0; FRAME_SAMPLES])
-    }
-
-    fn meter(&mut self, samples: &[f32]) {
-        let now = Level::of(samples).bar();
-        self.statistics.level = now.max(self.statistics.level - FALL_PER_FRAME).max(0.0);
-    }
-}
-
-impl SoundStatistics {
-    fn new(from: LeafIndex, track: TrackKind) -> Self {
-        Self {
-            from,
-            track,
-            level: 0.0,
-            received: 0,
-            bytes: 0,
-            played: Duration::ZERO,
-            concealed: Duration::ZERO,
-            failed: 0,
-            target_delay: Duration::ZERO,
-        }
+        self.sources.values().map(SoundSource::statistics).collect()
     }
 }
 
 /// Sources that are played at once; a meeting has fewer, and what is more is somebody's attempt.
 const MAX_SOURCES: usize = 256;
 
-/// How far the level meter falls per frame: from full to nothing in half a second.
-const FALL_PER_FRAME: f32 = 0.04;
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use conclave_codec::{AudioEncoder, AudioSettings, OpusEncoder};
-    use conclave_model::{EncodedFrame, Layer};
+    use std::time::Duration;
+
+    use conclave_codec::AudioSettings;
+    use conclave_model::{EncodedFrame, Layer, MediaTime};
+    use conclave_session::jitter::FRAME;
 
     use super::*;
+    use crate::media::{Redundancy, VoiceEncoder};
 
     /// A source of tones and its place in time.
     struct Voice {
         leaf: u32,
-        encoder: OpusEncoder,
+        encoder: VoiceEncoder,
         hertz: f32,
         amplitude: f32,
     }
 
     impl Voice {
         fn new(leaf: u32, hertz: f32, amplitude: f32) -> Self {
-            Self { leaf, encoder: OpusEncoder::new(AudioSettings::default()).unwrap(), hertz, amplitude }
+            Self { leaf, encoder: VoiceEncoder::new(AudioSettings::default()).unwrap(), hertz, amplitude }
         }
 
         fn packet(&mut self, number: u32, received: Instant) -> RemoteFrame {
@@ -204,12 +104,13 @@ mod tests {
                     self.amplitude * (at * self.hertz * std::f32::consts::TAU).sin()
                 })
                 .collect();
+            let time = MediaTime(1_000_000 + u64::from(number) * 20_000);
             let frame = EncodedFrame {
-                time: MediaTime(1_000_000 + u64::from(number) * 20_000),
+                time,
                 encode_delay: Duration::ZERO,
                 key: true,
                 layer: Layer(0),
-                data: self.encoder.encode(&samples).unwrap().unwrap(),
+                data: self.encoder.encode(time, &samples).unwrap().unwrap(),
             };
             let from = LeafIndex(self.leaf);
             RemoteFrame { from, track: TrackKind::Microphone, number, frame, received, opened: received }
@@ -249,7 +150,7 @@ mod tests {
 
     #[test]
     fn many_loud_voices_do_not_clip() {
-        let mut voices: Vec<_> = (0..12).map(|leaf| Voice::new(leaf, 200.0 + leaf as f32 * 13.0, 0.9)).collect();
+        let mut voices: Vec<_> = (0..27).map(|leaf| Voice::new(leaf, 200.0 + leaf as f32 * 13.0, 0.9)).collect();
         let (_, sound) = play(&mut voices, 60, |_| false);
         assert!(sound.iter().all(|sample| sample.abs() <= Limiter::CEILING));
         assert!(rms(&sound[24_000..]) > 0.2);
@@ -263,6 +164,23 @@ mod tests {
         assert!(statistics.played >= FRAME * 95, "{statistics:?}");
         let quietest = sound[24_000..].chunks(FRAME_SAMPLES).map(rms).fold(1.0, f32::min);
         assert!(quietest > 0.02, "a gap was heard: {quietest}");
+    }
+
+    #[test]
+    fn copies_and_deep_redundancy_restore_what_is_lost_and_nothing_is_made_up() {
+        for (redundancy, burst) in [(Redundancy::LIGHT, 3), (Redundancy::STRONG, 5)] {
+            let mut voice = Voice::new(1, 300.0, 0.2);
+            voice.encoder.set_redundancy(redundancy).unwrap();
+            // Copies reach one or two of each burst, deep redundancy the rest.
+            let (mixer, sound) = play(&mut [voice], 300, |number| number > 20 && number % 10 < burst);
+            let statistics = mixer.statistics()[0];
+            // The first bursts come before the delay has adapted.
+            assert!(statistics.concealed <= FRAME * burst * 2, "{redundancy:?}: {statistics:?}");
+            assert!(statistics.restored >= FRAME * 40, "{redundancy:?}: {statistics:?}");
+            assert!(statistics.target_delay >= FRAME * burst, "{redundancy:?}: {statistics:?}");
+            let quietest = sound[72_000..240_000].chunks(FRAME_SAMPLES).map(rms).fold(1.0, f32::min);
+            assert!(quietest > 0.02, "{redundancy:?}: a gap was heard: {quietest}");
+        }
     }
 
     #[test]
@@ -285,7 +203,10 @@ mod tests {
         for number in 0..50 {
             let now = start + FRAME * number;
             let mut packet = voice.packet(number, now);
-            packet.frame.data = vec![0xff; 3 + number as usize].into();
+            // Neither a container, nor one with something in it that could be decoded.
+            let mut data = vec![0xff; 3 + number as usize];
+            data[0] = if number % 2 == 0 { 0xff } else { 0x10 };
+            packet.frame.data = data.into();
             mixer.insert(packet);
             let mix = mixer.frame(now + FRAME / 4, &mut |_| {});
             assert!(mix.iter().all(|sample| sample.is_finite() && sample.abs() <= Limiter::CEILING));

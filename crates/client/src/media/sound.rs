@@ -52,6 +52,8 @@ pub struct SoundStatistics {
     pub bytes: u64,
     /// Sound that was played as it was sent.
     pub played: Duration,
+    /// Sound that was restored from the deep redundancy of later packets.
+    pub restored: Duration,
     /// Sound that was made up in the place of lost or late packets. How a pause in speaking began does not count.
     pub concealed: Duration,
     /// Packets that the decoder refused.
@@ -169,10 +171,11 @@ mod tests {
     use std::sync::mpsc;
 
     use bytes::Bytes;
-    use conclave_codec::{AudioEncoder, AudioSettings, OpusEncoder};
+    use conclave_codec::AudioSettings;
     use conclave_model::{EncodedFrame, Layer};
 
     use super::*;
+    use crate::media::VoiceEncoder;
 
     fn packet(number: u32, data: Bytes) -> RemoteFrame {
         let now = now();
@@ -194,9 +197,10 @@ mod tests {
     fn a_loudspeaker_may_pull_pieces_of_any_size() {
         let (sender, seen) = mpsc::sync_channel(100);
         let receiver = SoundReceiver::new(move |event| sender.send((event.from, event.concealed)).unwrap());
-        let mut encoder = OpusEncoder::new(AudioSettings::default()).unwrap();
+        let mut encoder = VoiceEncoder::new(AudioSettings::default()).unwrap();
         for number in 0..10 {
-            receiver.push(packet(number, encoder.encode(&tone()).unwrap().unwrap()));
+            let time = MediaTime(u64::from(number) * 20_000);
+            receiver.push(packet(number, encoder.encode(time, &tone()).unwrap().unwrap()));
         }
         let mut output = receiver.output();
         // Long enough for the jitter buffer to begin.
@@ -221,7 +225,7 @@ mod tests {
         let mut samples = vec![9.0; 960];
         receiver.output()(&mut samples);
         assert!(samples.iter().all(|sample| *sample == 0.0));
-        receiver.push(packet(0, Bytes::from_static(&[0xfc, 0xff, 0xfe])));
+        receiver.push(packet(0, Bytes::from_static(&[0x10, 0xfc, 0xff, 0xfe])));
         receiver.output()(&mut samples);
         receiver.remove(LeafIndex(4));
         receiver.output()(&mut samples);

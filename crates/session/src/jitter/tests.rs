@@ -25,18 +25,30 @@ impl Scene {
         Self { start: Instant::now(), buffer: JitterBuffer::new(), arrivals }
     }
 
-    /// Plays for `pulls` frames; returns what came out.
+    /// Plays for `pulls` frames' time; returns what came out.
     fn play(&mut self, pulls: u32) -> Vec<Pull<u32>> {
         let mut arrivals = self.arrivals.iter().copied().peekable();
         let mut out = Vec::new();
-        for pull in 0..pulls {
-            let now = self.start + FRAME * pull + Duration::from_millis(7);
+        let mut at_ms = 7;
+        while at_ms < u64::from(pulls) * 20 {
+            let now = self.start + Duration::from_millis(at_ms);
             while let Some((at, number, time)) = arrivals.next_if(|(at, _, _)| self.start + *at <= now) {
                 self.buffer.insert(number, time, number, self.start + at);
             }
-            out.push(self.buffer.pull(now));
+            let pull = self.buffer.pull(now);
+            at_ms += length_ms(&pull);
+            out.push(pull);
         }
         out
+    }
+}
+
+/// How long the loudspeaker plays what was pulled: a pitch period more or less where the pace says so.
+fn length_ms(pull: &Pull<u32>) -> u64 {
+    match pull {
+        Pull::Packet { pace: Pace::Faster, .. } => 12,
+        Pull::Packet { pace: Pace::Slower, .. } => 28,
+        Pull::Packet { pace: Pace::Steady, .. } | Pull::Missing | Pull::Silence => 20,
     }
 }
 
@@ -130,8 +142,9 @@ fn catching_up_after_a_stall_brings_the_delay_back() {
     let out = scene.play(1195);
     assert!(scene.buffer.len() <= 4, "{} wait", scene.buffer.len());
     assert!(missing(&out) < 40);
-    assert!(scene.buffer.statistics().skipped > 0);
-    assert_eq!(scene.buffer.statistics().overflowed, 0);
+    let statistics = scene.buffer.statistics();
+    assert!(statistics.faster > 10, "{statistics:?}");
+    assert_eq!((statistics.skipped, statistics.overflowed), (0, 0));
 }
 
 #[test]
@@ -209,4 +222,121 @@ fn a_senders_clock_that_is_set_costs_no_more_than_a_moment() {
         assert!(numbers(&out).len() >= 385, "{step}: {} played", numbers(&out).len());
         assert!(scene.buffer.target() <= FRAME * 2);
     }
+}
+
+#[test]
+fn after_a_sleep_of_seconds_the_delay_is_back_at_once() {
+    // Everything of 1.2 s comes in one moment.
+    let stall = |at: u32| {
+        let held = if (100..160).contains(&at) { (160 - u64::from(at)) * 20 } else { 0 };
+        Some(Duration::from_millis(10 + held))
+    };
+    let mut scene = Scene::new(0, 400, stall);
+    let out = scene.play(395);
+    assert!(scene.buffer.statistics().skipped > 10, "{:?}", scene.buffer.statistics());
+    // The jitter was real, so the target is at its bound for a while: ten packets.
+    assert!(scene.buffer.len() <= 12, "{} wait", scene.buffer.len());
+    assert!(numbers(&out).contains(&380));
+}
+
+/// Loses packets as `lost` says, each other bringing copies of the `copies` before it; returns what came out.
+fn play_with_copies(
+    buffer: &mut JitterBuffer<u32>,
+    count: u32,
+    copies: u32,
+    lost: impl Fn(u32) -> bool,
+) -> Vec<Pull<u32>> {
+    let start = Instant::now();
+    let time = |number: u32| MediaTime(5_000_000 + u64::from(number) * FRAME_US);
+    let (mut out, mut at_ms, mut next) = (Vec::new(), 5, 0);
+    while next < count {
+        while next < count && u64::from(next) * 20 <= at_ms {
+            let now = start + FRAME * next;
+            if !lost(next) {
+                buffer.insert(next, time(next), next, now);
+                for before in 1..=copies.min(next) {
+                    buffer.insert_copy(next - before, time(next - before), next - before, now);
+                }
+            }
+            next += 1;
+        }
+        let pull = buffer.pull(start + Duration::from_millis(at_ms));
+        at_ms += length_ms(&pull);
+        out.push(pull);
+    }
+    out
+}
+
+#[test]
+fn copies_fill_the_gaps_and_the_delay_grows_only_as_far_as_they_need() {
+    let mut buffer = JitterBuffer::new();
+    let out = play_with_copies(&mut buffer, 1000, 1, |number| number % 5 == 3);
+    assert_eq!(missing(&out[50..]), 0, "{:?}", buffer.statistics());
+    assert!(buffer.statistics().copies > 150);
+    assert!((FRAME..=FRAME * 2).contains(&buffer.target()), "{:?}", buffer.target());
+    let played = numbers(&out);
+    assert!(played.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[1] < 20), "in a row once adapted");
+    let mut without = JitterBuffer::new();
+    let out = play_with_copies(&mut without, 1000, 0, |number| number % 5 == 3);
+    assert!(missing(&out) > 190);
+    assert_eq!(without.target(), FRAME, "nothing to wait for");
+}
+
+#[test]
+fn a_copy_of_what_was_played_or_came_by_itself_is_of_no_use() {
+    let mut buffer = JitterBuffer::new();
+    let start = Instant::now();
+    let time = |number: u32| MediaTime(u64::from(number) * FRAME_US);
+    assert!(!buffer.insert_copy(1, time(1), 1, start), "nothing plays yet");
+    buffer.insert(5, time(5), 5, start);
+    assert!(matches!(buffer.pull(start + FRAME), Pull::Packet { number: 5, .. }));
+    buffer.insert(7, time(7), 7, start + FRAME);
+    assert!(!buffer.insert_copy(5, time(5), 0, start + FRAME));
+    assert!(!buffer.insert_copy(7, time(7), 0, start + FRAME));
+    assert!(!buffer.insert_copy(7_000, time(7_000), 0, start + FRAME));
+    assert!(buffer.insert_copy(6, time(6), 60, start + FRAME));
+    buffer.insert(6, time(6), 6, start + FRAME);
+    assert!(matches!(buffer.pull(start + FRAME * 2), Pull::Packet { number: 6, payload: 6, .. }), "the packet itself");
+    assert_eq!(buffer.statistics().duplicate, 0);
+}
+
+#[test]
+fn a_loss_is_told_with_the_packet_that_may_restore_it() {
+    let mut buffer = JitterBuffer::new();
+    let start = Instant::now();
+    let time = |number: u32| MediaTime(u64::from(number) * FRAME_US);
+    buffer.insert(0, time(0), 0, start);
+    buffer.pull(start + FRAME);
+    buffer.insert(4, time(4), 4, start + FRAME);
+    assert_eq!(buffer.missing_before(4), 3);
+    buffer.insert_copy(3, time(3), 3, start + FRAME);
+    assert_eq!(buffer.missing_before(4), 0);
+    assert_eq!(buffer.missing_before(3), 2);
+    let mut found = Vec::new();
+    for pull in 2..6 {
+        let pulled = buffer.pull(start + FRAME * pull);
+        found.push((pulled == Pull::Missing, buffer.later().map(|(after, payload)| (after, *payload))));
+    }
+    assert_eq!(found[..2], [(true, Some((3, 4))), (true, Some((2, 4)))]);
+    assert_eq!(numbers(&[buffer.pull(start + FRAME * 7)]).len(), 0);
+    assert!(!found[2].0 && !found[3].0, "{found:?}");
+}
+
+#[test]
+fn what_can_be_restored_is_waited_for() {
+    let mut buffer = JitterBuffer::new();
+    let start = Instant::now();
+    for number in 0..500_u32 {
+        let now = start + FRAME * number;
+        // Three of ten are lost in a row; each packet restores all before it.
+        if number % 10 < 7 {
+            let time = MediaTime(9_000_000 + u64::from(number) * FRAME_US);
+            buffer.insert(number, time, (), now);
+            let count = buffer.missing_before(number);
+            buffer.restorable(time, count, now);
+        }
+        buffer.pull(now + FRAME / 4);
+    }
+    let target = buffer.target();
+    assert!((FRAME * 3..FRAME * 4).contains(&target), "{target:?}");
 }

@@ -1,0 +1,153 @@
+//! The own voice, from samples to what is sent.
+
+use std::{collections::VecDeque, time::Duration};
+
+use bytes::Bytes;
+use conclave_codec::{AudioEncoder, AudioSettings, CodecError, FrameCopy, OpusEncoder, Redundant, without_redundancy};
+use conclave_model::{Bitrate, MediaTime};
+
+use super::Redundancy;
+
+/// An encoder that repeats earlier frames as its [`Redundancy`] says; pure but for the codec.
+#[derive(Debug)]
+pub struct VoiceEncoder {
+    encoder: OpusEncoder,
+    settings: AudioSettings,
+    redundancy: Redundancy,
+    total: Bitrate,
+    /// The frames that may be repeated, the newest last.
+    sent: VecDeque<(MediaTime, Bytes)>,
+}
+
+impl VoiceEncoder {
+    /// What sound, copies and deep redundancy take together at most, on the average.
+    pub const TOTAL: Bitrate = Bitrate::kbps(64);
+
+    /// Opens an encoder without redundancy.
+    ///
+    /// # Errors
+    /// As [`OpusEncoder::new`].
+    pub fn new(settings: AudioSettings) -> Result<Self, CodecError> {
+        Ok(Self {
+            encoder: OpusEncoder::new(settings)?,
+            settings,
+            redundancy: Redundancy::default(),
+            total: Self::TOTAL,
+            sent: VecDeque::with_capacity(Redundant::MAX_COPIES),
+        })
+    }
+
+    /// Changes the redundancy from the next frame on.
+    ///
+    /// # Errors
+    /// [`CodecError`] where the codec refuses; the redundancy is then as before.
+    pub fn set_redundancy(&mut self, redundancy: Redundancy) -> Result<(), CodecError> {
+        if redundancy == self.redundancy {
+            return Ok(());
+        }
+        self.encoder.protect(redundancy.protection())?;
+        self.encoder.set_bitrate(redundancy.encoder_bitrate(self.settings, self.total))?;
+        self.redundancy = redundancy;
+        Ok(())
+    }
+
+    /// The redundancy in use.
+    pub fn redundancy(&self) -> Redundancy {
+        self.redundancy
+    }
+
+    /// Encodes one frame that was captured at `time`; `None` where there is nothing to send because of silence.
+    ///
+    /// What comes back is a [`Redundant`] in bytes.
+    ///
+    /// # Errors
+    /// [`CodecError`] as [`AudioEncoder::encode`].
+    pub fn encode(&mut self, time: MediaTime, samples: &[f32]) -> Result<Option<Bytes>, CodecError> {
+        let Some(frame) = self.encoder.encode(samples)? else { return Ok(None) };
+        let length = self.settings.frame;
+        // A receiver knows a copy by its distance, which holds only where no frame is missing in between.
+        if self.sent.back().is_some_and(|(last, _)| !follows(*last, time, length)) {
+            self.sent.clear();
+        }
+        let wanted = usize::from(self.redundancy.red);
+        let skipped = self.sent.len().saturating_sub(wanted);
+        let copies = self.sent.iter().skip(skipped).enumerate().map(|(at, (_, data))| {
+            let distance = u8::try_from(self.sent.len() - skipped - at).unwrap_or(u8::MAX);
+            FrameCopy { distance, data: data.clone() }
+        });
+        let all = Redundant { copies: copies.collect(), frame: frame.clone() }.to_bytes();
+        // A copy needs no deep redundancy of its own. At a constant bitrate it keeps it, for its size.
+        let copy = if self.settings.constant { Some(frame) } else { without_redundancy(&frame) };
+        if self.sent.len() == Redundant::MAX_COPIES {
+            self.sent.pop_front();
+        }
+        match copy {
+            Some(copy) => self.sent.push_back((time, copy)),
+            None => self.sent.clear(),
+        }
+        Ok(Some(all))
+    }
+}
+
+/// Whether a frame at `time` directly follows one at `last`; capture times are a little off.
+fn follows(last: MediaTime, time: MediaTime, length: Duration) -> bool {
+    time.since(last).abs_diff(length) <= length / 4
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn tone(number: u64) -> Vec<f32> {
+        (0..960).map(|i| ((number * 960 + i) as f32 * 0.05).sin() * 0.5).collect()
+    }
+
+    fn encode(encoder: &mut VoiceEncoder, number: u64) -> Redundant {
+        let time = MediaTime(1_000_000 + number * 20_000 + number % 3);
+        Redundant::parse(&encoder.encode(time, &tone(number)).unwrap().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn each_frame_repeats_those_before_it_but_not_across_a_gap() {
+        let mut encoder = VoiceEncoder::new(AudioSettings::default()).unwrap();
+        assert!((0..5).all(|number| encode(&mut encoder, number).copies.is_empty()));
+        encoder.set_redundancy(Redundancy::STRONG).unwrap();
+        let frames: Vec<_> = (5..10).map(|number| encode(&mut encoder, number)).collect();
+        let bare = |at: usize| without_redundancy(&frames[at].frame).unwrap();
+        let copy = |distance, at| FrameCopy { distance, data: bare(at) };
+        assert_eq!(frames[4].copies, [copy(2, 2), copy(1, 3)]);
+        assert!(frames[2].frame.len() > bare(2).len(), "a frame has deep redundancy, a copy has not");
+        let distances = |frame: &Redundant| frame.copies.iter().map(|copy| copy.distance).collect::<Vec<_>>();
+        // Muted for a moment.
+        let after: Vec<_> = (13..16).map(|number| distances(&encode(&mut encoder, number))).collect();
+        assert_eq!(after, [vec![], vec![1], vec![2, 1]]);
+        encoder.set_redundancy(Redundancy::LIGHT).unwrap();
+        assert_eq!(distances(&encode(&mut encoder, 16)), [1]);
+    }
+
+    #[test]
+    fn everything_together_stays_within_64_kilobits_and_at_a_constant_bitrate_has_one_size() {
+        for constant in [false, true] {
+            for redundancy in [Redundancy::default(), Redundancy::LIGHT, Redundancy::STRONG] {
+                let settings = AudioSettings { constant, ..AudioSettings::default() };
+                let mut encoder = VoiceEncoder::new(settings).unwrap();
+                encoder.set_redundancy(redundancy).unwrap();
+                let sizes: Vec<usize> = (0..150)
+                    .map(|number| {
+                        let loud = if number % 40 < 25 { 1.0 } else { 0.0 };
+                        let sound: Vec<f32> = tone(number).iter().map(|sample| sample * loud).collect();
+                        encoder.encode(MediaTime(number * 20_000), &sound).unwrap().unwrap().len()
+                    })
+                    .collect();
+                let settled = &sizes[10..];
+                let kbps = settled.iter().sum::<usize>() as f64 * 8.0 / (settled.len() as f64 * 20.0);
+                assert!(kbps <= 64.0, "{redundancy:?} constant {constant}: {kbps} kbit/s");
+                if constant {
+                    assert!(settled.iter().all(|size| *size == settled[0]), "{redundancy:?}: {settled:?}");
+                }
+            }
+        }
+    }
+}
