@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod jitter;
+pub mod proofs;
 
 mod chair;
 mod counters;

@@ -9,11 +9,13 @@ use conclave_model::{
 };
 use conclave_transport::MAX_PACKET;
 
+use crate::proofs::MAX_PROOF;
+
 /// Bytes of ciphertext that a packet has room for.
 const CHUNK: usize = MAX_PACKET - Descriptor::LENGTH;
 
-/// Capture time and encoding delay, in front of the bitstream.
-const PREFIX: usize = 8 + 4;
+/// Capture time, encoding delay and the length of the proof, in front of proof and bitstream.
+const PREFIX: usize = 8 + 4 + 2;
 
 /// Into how many packets a sealed frame of this length is cut; `None` where a frame cannot be so long.
 ///
@@ -23,24 +25,35 @@ pub(crate) fn packets_for(sealed_length: usize) -> Option<u16> {
     u16::try_from(packets).ok().filter(|packets| *packets <= FrameHead::MAX_PACKETS)
 }
 
-/// What is sealed: capture time in µs (8 bytes) and encoding delay in µs (4), big-endian, then the bitstream.
-pub(crate) fn to_plaintext(frame: &EncodedFrame) -> Vec<u8> {
+/// What is sealed: capture time in µs (8 bytes), encoding delay in µs (4) and length of the proof (2), big-endian,
+/// then the proof of earlier frames, if any (see [`crate::proofs`]), and the bitstream.
+pub(crate) fn to_plaintext(frame: &EncodedFrame, proof: &[u8]) -> Vec<u8> {
+    const { assert!(MAX_PROOF <= u16::MAX as usize, "the length has 16 bits") };
+    debug_assert!(proof.len() <= MAX_PROOF);
     let delay = u32::try_from(frame.encode_delay.as_micros()).unwrap_or(u32::MAX);
-    let mut plaintext = Vec::with_capacity(PREFIX + frame.data.len());
+    let mut plaintext = Vec::with_capacity(PREFIX + proof.len() + frame.data.len());
     plaintext.extend_from_slice(&frame.time.0.to_be_bytes());
     plaintext.extend_from_slice(&delay.to_be_bytes());
+    plaintext.extend_from_slice(&u16::try_from(proof.len()).unwrap_or_default().to_be_bytes());
+    plaintext.extend_from_slice(proof);
     plaintext.extend_from_slice(&frame.data);
     plaintext
 }
 
-/// Reads what was sealed; `None` where it is too short.
-pub(crate) fn from_plaintext(plaintext: Vec<u8>, key: bool, layer: Layer) -> Option<EncodedFrame> {
+/// Reads what was sealed: the frame and its proof, which may be empty. `None` where it is too short.
+pub(crate) fn from_plaintext(plaintext: Vec<u8>, key: bool, layer: Layer) -> Option<(EncodedFrame, Bytes)> {
     let (time, rest) = plaintext.split_first_chunk::<8>()?;
-    let (delay, _) = rest.split_first_chunk::<4>()?;
+    let (delay, rest) = rest.split_first_chunk::<4>()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let end = PREFIX + usize::from(u16::from_be_bytes(*length));
+    if end > PREFIX + rest.len() {
+        return None;
+    }
     let time = MediaTime(u64::from_be_bytes(*time));
     let encode_delay = Duration::from_micros(u64::from(u32::from_be_bytes(*delay)));
-    let data = Bytes::from(plaintext).slice(PREFIX..);
-    Some(EncodedFrame { time, encode_delay, key, layer, data })
+    let plaintext = Bytes::from(plaintext);
+    let (proof, data) = (plaintext.slice(PREFIX..end), plaintext.slice(end..));
+    Some((EncodedFrame { time, encode_delay, key, layer, data }, proof))
 }
 
 /// Cuts a sealed frame into `head.packets` packets of nearly the same size.
@@ -113,8 +126,15 @@ mod tests {
             layer: Layer(2),
             data: Bytes::from_static(b"bitstream"),
         };
-        assert_eq!(from_plaintext(to_plaintext(&frame), true, Layer(2)), Some(frame));
-        assert_eq!(from_plaintext(vec![0; 11], true, Layer(2)), None);
-        assert!(from_plaintext(vec![0; 12], true, Layer(2)).unwrap().data.is_empty());
+        let read = |plaintext| from_plaintext(plaintext, true, Layer(2));
+        let proof = Bytes::from_static(b"proof");
+        assert_eq!(read(to_plaintext(&frame, b"")), Some((frame.clone(), Bytes::new())));
+        assert_eq!(read(to_plaintext(&frame, &proof)), Some((frame.clone(), proof)));
+        assert_eq!(read(vec![0; 13]), None);
+        let (empty, proof) = read(vec![0; 14]).unwrap();
+        assert!(empty.data.is_empty() && proof.is_empty());
+        let mut longer = to_plaintext(&frame, b"");
+        longer[13] = 10;
+        assert_eq!(read(longer), None, "a proof that is longer than all that is there");
     }
 }

@@ -7,17 +7,18 @@ use std::{
 
 use conclave_e2ee::{Group, Missing, OpenError};
 use conclave_model::{
-    LeafIndex, PeerId, TrackKind,
+    Layer, LeafIndex, PeerId, TrackKind,
     wire::signal::{ToRelay, TrackName},
 };
 
 use crate::{
-    Output, RemoteFrame, UndecryptableCause,
+    Event, Output, RemoteFrame, UndecryptableCause,
     holding::Holding,
     link::{Link, earliest},
     neighbours::Neighbours,
     order::{OpenedFrame, VideoOrder, patience},
     packetizer::from_plaintext,
+    proofs::{Checker, Forgery, Signature},
     reassembly::SealedFrame,
     reports::Reports,
     throttle::Throttle,
@@ -36,6 +37,7 @@ type RemoteTrack = (LeafIndex, TrackKind);
 #[derive(Debug)]
 pub(super) struct Receiver {
     holding: Holding,
+    checker: Checker,
     pictures: BTreeMap<RemoteTrack, VideoOrder>,
     key_frames: Throttle<RemoteTrack>,
     reports: Reports,
@@ -46,6 +48,7 @@ impl Receiver {
     pub(super) fn new(holding: Holding) -> Self {
         Self {
             holding,
+            checker: Checker::default(),
             pictures: BTreeMap::new(),
             key_frames: Throttle::new(KEY_FRAME_INTERVAL),
             reports: Reports::default(),
@@ -80,6 +83,7 @@ impl Receiver {
 
     /// Forgets a member who went; the leaf may be another's soon.
     pub(super) fn forget(&mut self, leaf: LeafIndex, link: &mut Link) {
+        self.checker.forget(leaf);
         self.pictures.retain(|(other, _), _| *other != leaf);
         link.counters.received.retain(|(other, _), _| *other != leaf);
     }
@@ -141,8 +145,15 @@ impl Receiver {
             Ok((leaf, _)) if neighbours.leaf_of(head.sender).is_some_and(|other| other != leaf) => {
                 UndecryptableCause::Forged
             }
+            // No sender has layers of sound.
+            Ok(_) if !head.track.is_video() && head.layer != Layer(0) => UndecryptableCause::Malformed,
             Ok((leaf, plaintext)) => match from_plaintext(plaintext, head.key, head.layer) {
-                Some(content) => {
+                Some((content, proof)) => {
+                    let verify =
+                        |epoch, statement: &[u8], by: &Signature| group.check_proof(leaf, epoch, statement, by);
+                    if let Err(forgery) = self.checker.check(leaf, &head, &frame.sealed, &proof, verify, now) {
+                        return self.forged(leaf, head.track, forgery, link);
+                    }
                     let opened = OpenedFrame { number: head.number, frame: content, received: frame.received };
                     return self.give_out(leaf, head.track, opened, link, now);
                 }
@@ -189,6 +200,17 @@ impl Receiver {
             }
             link.put(Output::RemoteFrame(RemoteFrame { from: leaf, track, number, frame, received, opened: now }));
         }
+    }
+
+    /// What comes in the name of this member is not theirs: nothing of the track is given out any more.
+    fn forged(&mut self, leaf: LeafIndex, track: TrackKind, forgery: Forgery, link: &mut Link) {
+        link.counters.frames_forged += 1;
+        if forgery == Forgery::Before {
+            return;
+        }
+        tracing::warn!(leaf = leaf.0, ?track, %forgery, "track forged");
+        self.pictures.remove(&(leaf, track));
+        link.tell(Event::TrackForged { leaf, track });
     }
 
     fn not_opened(

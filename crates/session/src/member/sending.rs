@@ -13,6 +13,7 @@ use crate::{
     Event, SessionError,
     link::Link,
     packetizer::{cut, packets_for, to_plaintext},
+    proofs::Prover,
     throttle::Throttle,
 };
 
@@ -28,6 +29,7 @@ pub(super) struct Sender {
     me: PeerId,
     /// The number of the next frame.
     numbers: BTreeMap<Encoding, u32>,
+    prover: Prover,
     key_frames: Throttle<Encoding>,
     /// Key frames that were wanted while frames were still sealed under the epoch before: a newcomer can open none of
     /// those, so they are wanted again afterwards.
@@ -39,12 +41,13 @@ impl Sender {
         Self {
             me,
             numbers: BTreeMap::new(),
+            prover: Prover::default(),
             key_frames: Throttle::new(KEY_FRAME_INTERVAL),
             after_switch: BTreeSet::new(),
         }
     }
 
-    /// Seals a frame, cuts it and queues the packets.
+    /// Seals a frame together with the proof of earlier ones, cuts it and queues the packets.
     pub(super) fn send(
         &mut self,
         track: TrackKind,
@@ -60,7 +63,9 @@ impl Sender {
         if frame.layer.0 > FrameHead::MAX_LAYER {
             return Err(SessionError::Layer(frame.layer));
         }
-        let plaintext = to_plaintext(frame);
+        let (epoch, loss) = (group.sending_epoch(), link.quality.loss);
+        let proof = self.prover.due(track, frame.layer, loss, epoch, |statement| group.prove(statement), now);
+        let plaintext = to_plaintext(frame, &proof.unwrap_or_default());
         let Some(packets) = packets_for(group.sealed_length(plaintext.len())) else {
             self.want_key_frame((track, frame.layer), link, now);
             return Err(SessionError::FrameTooLarge(frame.data.len()));
@@ -76,6 +81,7 @@ impl Sender {
             packets,
         };
         let sealed = group.seal_frame(&head, &plaintext)?;
+        self.prover.sent(&head, &sealed, now);
         *number = number.wrapping_add(1);
         let slot = slot_for(track, frame.layer);
         for packet in cut(head, &sealed) {

@@ -15,7 +15,7 @@ use conclave_model::{
 use conclave_transport::Path;
 
 use super::*;
-use crate::{Event, packetizer::to_plaintext};
+use crate::{Event, packetizer::to_plaintext, proofs::Prover};
 
 const WALL: u64 = 1_800_000_000;
 const PEERS: [PeerId; 2] = [PeerId(10), PeerId(20)];
@@ -27,6 +27,7 @@ struct Pair {
     neighbours: Neighbours,
     receiver: Receiver,
     link: Link,
+    prover: Prover,
     now: Instant,
     rehearsal: Rehearsal,
 }
@@ -57,24 +58,36 @@ impl Pair {
         path.add_local_address(SocketAddr::from(([10, 0, 0, 1], 1))).unwrap();
         let mut receiver = Receiver::new(Holding::default());
         receiver.admitted(now);
-        Self { alice, bob, neighbours, receiver, link: Link::new(path, WALL, now), now, rehearsal }
+        Self {
+            alice,
+            bob,
+            neighbours,
+            receiver,
+            link: Link::new(path, WALL, now),
+            prover: Prover::default(),
+            now,
+            rehearsal,
+        }
     }
 
     /// A picture of Alice's, sealed.
     fn sealed(&mut self, number: u32, key: bool) -> SealedFrame {
-        let head = FrameHead {
-            sender: PEERS[0],
-            track: TrackKind::Camera,
-            layer: Layer(0),
-            number,
-            key,
-            discardable: false,
-            packets: 1,
-        };
+        let (layer, epoch) = (Layer(0), self.alice.sending_epoch());
+        let prove = |statement: &[u8]| self.alice.prove(statement);
+        let proof = self.prover.due(TrackKind::Camera, layer, 0.0, epoch, prove, self.now).unwrap_or_default();
+        let frame = self.seal(TrackKind::Camera, number, key, &proof);
+        self.prover.sent(&frame.head, &frame.sealed, self.now);
+        frame
+    }
+
+    /// A frame under Alice's key, which Bob and every other member could have made as well.
+    fn seal(&mut self, track: TrackKind, number: u32, key: bool, proof: &[u8]) -> SealedFrame {
+        let (sender, layer) = (PEERS[0], Layer(0));
+        let head = FrameHead { sender, track, layer, number, key, discardable: false, packets: 1 };
         let time = MediaTime(u64::from(number));
         let data = Bytes::from_static(b"picture");
-        let frame = EncodedFrame { time, encode_delay: Duration::ZERO, key, layer: Layer(0), data };
-        let sealed = self.alice.seal_frame(&head, &to_plaintext(&frame)).unwrap().to_vec();
+        let frame = EncodedFrame { time, encode_delay: Duration::ZERO, key, layer, data };
+        let sealed = self.alice.seal_frame(&head, &to_plaintext(&frame, proof)).unwrap().to_vec();
         SealedFrame { head, sealed, received: self.now }
     }
 
@@ -201,4 +214,64 @@ fn a_lost_picture_leads_to_requests_for_a_key_frame_until_one_comes() {
     let frame = pair.sealed(62, true);
     assert_eq!(frames(&pair.give(frame)), [62]);
     assert_eq!(asks(&pair.pass(Duration::from_secs(1))), 0);
+}
+
+/// The tracks that were called forged.
+fn forged(outputs: &[Output]) -> Vec<(LeafIndex, TrackKind)> {
+    let track = |output: &Output| match output {
+        Output::Event(Event::TrackForged { leaf, track }) => Some((*leaf, *track)),
+        _ => None,
+    };
+    outputs.iter().filter_map(track).collect()
+}
+
+#[test]
+fn a_track_that_a_member_forges_is_named_within_a_second_and_falls_silent() {
+    let picture = Duration::from_millis(33);
+    for (is_withheld, limit) in [(false, Duration::from_millis(300)), (true, Duration::from_millis(1000))] {
+        let mut pair = Pair::new();
+        let camera = (pair.alice.me(), TrackKind::Camera);
+        for number in 0..60 {
+            let frame = pair.sealed(number, number == 0);
+            let outputs = pair.give(frame);
+            assert_eq!((frames(&outputs), forged(&outputs)), (vec![number], vec![]));
+            pair.pass(picture);
+        }
+        // From here on each frame is another's work, or three are.
+        let begun = pair.now;
+        let found = (60..200).find_map(|number| {
+            let mut frame = pair.sealed(number, false);
+            if is_withheld || number < 63 {
+                frame = pair.seal(TrackKind::Camera, number, false, b"");
+            }
+            let outputs = pair.give(frame);
+            pair.pass(picture);
+            forged(&outputs).first().map(|track| (number, *track))
+        });
+        let (number, track) = found.unwrap();
+        assert_eq!(track, camera);
+        assert!(pair.now - begun <= limit + picture * 2, "{:?}", pair.now - begun);
+
+        for number in number + 1..number + 20 {
+            let frame = pair.sealed(number, true);
+            let outputs = pair.give(frame);
+            assert_eq!((frames(&outputs), forged(&outputs)), (vec![], vec![]), "said once, and nothing is played");
+        }
+        let voice = pair.seal(TrackKind::Microphone, 0, true, b"");
+        assert_eq!(frames(&pair.give(voice)), [0], "the other track is untouched");
+        pair.receiver.forget(camera.0, &mut pair.link);
+        let frame = pair.seal(TrackKind::Camera, 500, true, b"");
+        assert_eq!(frames(&pair.give(frame)), [500], "who joins anew begins anew");
+    }
+}
+
+#[test]
+fn sound_in_layers_is_refused() {
+    let mut pair = Pair::new();
+    let (sender, layer) = (PEERS[0], Layer(1));
+    let head =
+        FrameHead { sender, track: TrackKind::Microphone, layer, number: 0, key: true, discardable: false, packets: 1 };
+    let sealed = pair.alice.seal_frame(&head, &[0; 20]).unwrap().to_vec();
+    let outputs = pair.give(SealedFrame { head, sealed, received: pair.now });
+    assert_eq!(causes(&outputs), [(Some(pair.alice.me()), UndecryptableCause::Malformed)]);
 }
