@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::run::root;
+use crate::run::{command, root};
 
 /// Program and what it is, for the first line of its page.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -14,7 +14,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("conclave-registry", "certification authority, credentials and invitations"),
 ];
 
-/// Writes all pages into `folder`, from the programs under `programs`.
+/// Writes all pages into `folder`, compressed, from the programs under `programs`.
 ///
 /// # Errors
 /// A program that cannot be started or whose help is not understood; a file that cannot be read or written.
@@ -36,7 +36,11 @@ pub(crate) fn write(programs: &Path, folder: &Path) -> Result<()> {
         save(format!("{program}.1"), page(program, what, &ask, &more)?)?;
     }
     let example = read(&packaging.join("relay/relay.toml"))?;
-    save("relay.toml.5".to_owned(), configuration(&example)?)
+    save("relay.toml.5".to_owned(), configuration(&example)?)?;
+    // As Debian wants them: without the time and the name of what was compressed, so that each build gives the same.
+    let pages = fs::read_dir(folder)?.map(|page| page.map(|page| page.path())).collect::<Result<Vec<_>, _>>()?;
+    let pages = pages.iter().filter(|page| page.extension().is_some_and(|section| section != "gz"));
+    command("gzip", ["-9nf".as_ref()].into_iter().chain(pages.map(|page| page.as_os_str())))
 }
 
 /// What a program says with `--help`, taken apart.
