@@ -223,14 +223,25 @@ pub enum Fault {
 /// # Errors
 /// [`AuditError`], the first that applies.
 pub fn verify(file: impl Read) -> Result<Summary, AuditError> {
-    walk(file, |_, _| {})
+    walk(file, |_| {})
 }
 
-/// [`verify`] that shows every good record, with its time.
+/// One good line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// In seconds since 1970-01-01 UTC.
+    pub time: u64,
+    /// What it says.
+    pub record: Record,
+    /// SHA-256 over it.
+    pub head: [u8; 32],
+}
+
+/// [`verify`] that shows every good line.
 ///
 /// # Errors
 /// [`AuditError`], the first that applies.
-pub fn walk(file: impl Read, mut see: impl FnMut(u64, Record)) -> Result<Summary, AuditError> {
+pub fn walk(file: impl Read, mut see: impl FnMut(Entry)) -> Result<Summary, AuditError> {
     let mut file = io::BufReader::new(file);
     let mut summary = Summary::default();
     let mut bytes = Vec::new();
@@ -254,7 +265,7 @@ pub fn walk(file: impl Read, mut see: impl FnMut(u64, Record)) -> Result<Summary
         summary.first.get_or_insert(line.time);
         summary.last = Some(line.time);
         summary.chain.take(&bytes);
-        see(line.time, line.record());
+        see(Entry { time: line.time, head: summary.chain.head, record: line.record() });
     }
 }
 

@@ -403,6 +403,15 @@ impl ListSigner<'_> {
     }
 }
 
+/// Whether `issuer` signed `certificate`, by name and key.
+pub(crate) fn is_signed_by(certificate: &CertificateDer<'_>, issuer: &CertificateDer<'_>) -> bool {
+    let (Ok(parsed), Some(signer)) = (parse(certificate), list_signer(issuer, u32::MAX)) else {
+        return false;
+    };
+    signer.name == parsed.issuer().as_raw()
+        && signer.signed(parsed.tbs_certificate.as_ref(), &parsed.signature_value.data)
+}
+
 /// The root, and those of `candidates` that are CAs under it, within its path lengths, and may sign revocation lists.
 /// Times are not looked at: a list outlives the authority.
 pub(crate) fn list_signers<'a>(

@@ -5,6 +5,8 @@
 //! files are encrypted with AES-256-CBC under scrypt (N = 2^14, r = 8, p = 5: OWASP's figures, within the memory that
 //! OpenSSL 3 allows, so `openssl pkey` reads them); files with PBKDF2, as OpenSSL writes them, are read as well.
 
+mod assemble;
+
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -31,6 +33,9 @@ use crate::{
     revocation::{MAX_LIST, MAX_LISTS},
     utc::Utc,
 };
+
+pub(crate) use assemble::order;
+pub use assemble::{assemble, encrypted_key, is_encrypted, private_key};
 
 /// The longest credential file that is read, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;
@@ -277,22 +282,29 @@ fn read_text(path: &Path, limit: usize) -> Result<String, CredentialError> {
     String::from_utf8(bytes).map_err(|_| CredentialError::Broken)
 }
 
-/// Reads a file that holds a private key.
+/// Reads a text file that holds a private key.
 ///
 /// # Errors
 /// [`CredentialError::Read`], [`CredentialError::Permissions`] (Unix), [`CredentialError::TooLarge`],
 /// [`CredentialError::Broken`] where it is no text.
 pub fn read(path: &Path) -> Result<Zeroizing<String>, CredentialError> {
+    let bytes = read_private(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| CredentialError::Broken)?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Reads a file that holds a private key, as PKCS#12 does.
+///
+/// # Errors
+/// [`CredentialError::Read`], [`CredentialError::Permissions`] (Unix), [`CredentialError::TooLarge`].
+pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
     let failed = |error: io::Error| CredentialError::Read { path: path.to_owned(), kind: error.kind() };
     let file = File::open(path).map_err(failed)?;
     check_permissions(&file, path)?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    // A buffer that grows would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > MAX_FILE {
-        return Err(CredentialError::TooLarge);
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| CredentialError::Broken)?;
-    Ok(Zeroizing::new(text.to_owned()))
+    if bytes.len() > MAX_FILE { Err(CredentialError::TooLarge) } else { Ok(bytes) }
 }
 
 /// The open file is asked, not the path, so that nobody swaps it in between.

@@ -24,7 +24,7 @@ use crate::{
     certificate::{ChainError, ProfileError},
     credential::{CredentialError, ProtectError, words},
     invitation::{ContentError, InvitationError, MAX_INVITATION},
-    revocation::RevocationError,
+    revocation::{RevocationError, Revoked},
     text::TextError,
 };
 
@@ -32,7 +32,7 @@ pub use authority::{Authority, ROOT_FILE};
 pub use issued::{IssuedCredential, RelayIdentity};
 pub(crate) use key::pkcs8_from_sec1;
 pub use rehearsal::{Rehearsal, RehearsalSpec, delegate, random_meeting};
-pub use request::{Request, RequestError, new_request, request_for};
+pub use request::{Request, RequestError, new_request, public_key_of, request_for};
 pub use revoke::{Reason, UnknownReason};
 
 /// From when to when something is valid, in seconds since 1970-01-01 UTC; both are included.
@@ -117,6 +117,9 @@ pub enum IssueError {
     /// The certificate was not issued by this CA.
     #[error("the certificate was not issued by this CA")]
     Foreign,
+    /// The certificate was revoked.
+    #[error(transparent)]
+    Revoked(Revoked),
     /// A revocation list cannot be used.
     #[error(transparent)]
     Revocations(RevocationError),

@@ -1,16 +1,18 @@
-//! `ca create`.
+//! `ca create` and `ca adopt`.
 
 use std::path::PathBuf;
 
 use conclave_identity::{
+    certificate::validity,
     fingerprint,
-    issue::{Authority, ROOT_FILE, Validity},
+    issue::{Authority, IssueError, ROOT_FILE, Validity},
 };
 use serde::Serialize;
 
 use crate::{
     RegistryError,
-    cli::{CaAccess, CaOptions},
+    cli::{AdoptOptions, CaAccess, CaOptions},
+    files, keys,
     password::Wanted,
 };
 
@@ -47,10 +49,40 @@ pub fn create(options: &CaOptions, wall: u64) -> Result<CaCreated, RegistryError
     })
 }
 
+/// Takes over an existing CA into a folder that does not have one.
+///
+/// # Errors
+/// [`RegistryError`]; nothing is written where the parts do not belong together.
+pub fn adopt(options: &AdoptOptions, wall: u64) -> Result<CaCreated, RegistryError> {
+    let folder = &options.ca.folder;
+    let root_file = folder.join(ROOT_FILE);
+    files::check_absent(&root_file)?;
+    let (root, issuers) = (files::certificate(&options.root)?, files::certificates(&options.issuing)?);
+    let lists = files::revocations(options.revocations.as_slice())?;
+    let parts = keys::read(&options.issuing_key, Wanted::of_key(options.key_password_file.as_deref()))?;
+    let (_, not_after) = validity(&issuers[0])
+        .map_err(|error| RegistryError::Profile { path: options.issuing.clone(), error })?;
+    let mut authority = Authority::adopt(root, issuers, parts.key, wall)?;
+    authority.add_revocations(lists)?;
+    let password = Wanted::of_ca(options.ca.password_file.as_deref(), true).read()?;
+    authority.save(folder, &password)?;
+    if !authority.revocations().is_empty() {
+        authority.save_revocations(folder)?;
+    }
+    Ok(CaCreated {
+        folder: folder.clone(),
+        root: root_file,
+        root_fingerprint: hex::encode(fingerprint(authority.root())),
+        not_after,
+    })
+}
+
 /// Opens a CA.
 pub(crate) fn open(access: &CaAccess) -> Result<Authority, RegistryError> {
     // A missing folder is said before anybody types a password.
-    crate::files::read(&access.folder.join(ROOT_FILE))?;
+    if !access.folder.join(ROOT_FILE).is_file() {
+        return Err(IssueError::NoAuthority(access.folder.clone()).into());
+    }
     let password = Wanted::of_ca(access.password_file.as_deref(), false).read()?;
     Ok(Authority::load(&access.folder, &password)?)
 }

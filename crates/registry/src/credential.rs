@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use conclave_identity::{
     credential::{certificate_to_pem, write_private},
+    fingerprint,
     issue::{PersonSpec, Validity},
 };
 use conclave_model::Clearance;
@@ -14,15 +15,18 @@ use crate::{
     cli::{CredentialOptions, moment_option},
     files,
     password::Wanted,
+    request,
 };
 
 /// What `credential issue` made.
 #[derive(Clone, Debug, Serialize)]
 pub struct CredentialIssued {
-    /// The credential file.
-    pub file: PathBuf,
+    /// The credential file, if the key is in one.
+    pub file: Option<PathBuf>,
     /// The certificate file, if one was asked for.
     pub certificate: Option<PathBuf>,
+    /// As whose the sender of the request described themselves, if there was one.
+    pub requested: Option<String>,
     /// Whose it is.
     pub name: String,
     /// SHA-256 of the certificate, in hex.
@@ -36,10 +40,10 @@ pub struct CredentialIssued {
 /// # Errors
 /// [`RegistryError`]; nothing is written where a name, date or password is not acceptable.
 pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued, RegistryError> {
-    files::check_new(&options.out)?;
-    if let Some(path) = &options.certificate_out {
+    for path in options.out.iter().chain(&options.certificate_out) {
         files::check_new(path)?;
     }
+    let request = options.request.as_deref().map(request::read_request).transpose()?;
     let clearance = match (options.clearance, &options.clearance_until) {
         (Some(level), Some(until)) => {
             Some(Clearance { level, expires: moment_option("--clearance-until", until, wall)? })
@@ -56,17 +60,28 @@ pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued,
     };
     let authority = ca::open(&options.ca)?;
     let validity = Validity::days(wall, options.days);
-    let issued = authority.issue_credential(&person, validity)?;
-    let password = Wanted::of_credential(options.credential_password_file.as_deref(), true).read()?;
-    write_private(&options.out, &issued.to_pem(&password)?)?;
+    let certificates = if let Some(request) = &request {
+        let chain = authority.certify(&person, request.public_key(), validity)?;
+        // The person's side needs the whole chain, and has no other way to get it.
+        chain.into_iter().chain([authority.root().clone()]).collect()
+    } else {
+        let issued = authority.issue_credential(&person, validity)?;
+        let password = Wanted::of_credential(options.credential_password_file.as_deref(), true).read()?;
+        if let Some(out) = &options.out {
+            write_private(out, &issued.to_pem(&password)?)?;
+        }
+        vec![issued.certificate().clone()]
+    };
     if let Some(path) = &options.certificate_out {
-        files::write_new(path, certificate_to_pem(issued.certificate()).as_bytes())?;
+        let text: String = certificates.iter().map(certificate_to_pem).collect();
+        files::write_new(path, text.as_bytes())?;
     }
     Ok(CredentialIssued {
         file: options.out.clone(),
         certificate: options.certificate_out.clone(),
+        requested: request.map(|request| request.subject().to_owned()),
         name: person.name,
-        fingerprint: hex::encode(issued.holder().person().fingerprint),
+        fingerprint: hex::encode(fingerprint(&certificates[0])),
         not_after: validity.not_after,
     })
 }

@@ -1,11 +1,16 @@
 //! What can go wrong.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use conclave_identity::{
-    ChainError, CredentialError, InvitationError, MemberError, ProfileError, credential::ProtectError,
-    issue::IssueError,
+    ChainError, CredentialError, InvitationError, MemberError, ProfileError, RevocationError,
+    credential::{ProtectError, words},
+    issue::{IssueError, RequestError},
 };
+use conclave_model::Level;
 
 use crate::{moment::MomentError, password::PasswordError};
 
@@ -13,7 +18,7 @@ use crate::{moment::MomentError, password::PasswordError};
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// A file could not be read.
-    #[error("{} cannot be read: {error}", path.display())]
+    #[error("{} cannot be read: {}", path.display(), words(error.kind()))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -22,7 +27,7 @@ pub enum RegistryError {
         error: io::Error,
     },
     /// A file could not be written.
-    #[error("{} cannot be written: {error}", path.display())]
+    #[error("{} cannot be written: {}", path.display(), words(error.kind()))]
     Write {
         /// Which file.
         path: PathBuf,
@@ -87,8 +92,8 @@ pub enum RegistryError {
         /// What is wrong.
         message: String,
     },
-    /// A file with certificates cannot be used.
-    #[error("{}: {error}", path.display())]
+    /// A file with certificates or keys cannot be used.
+    #[error("{}", once(path, error))]
     Certificates {
         /// Which file.
         path: PathBuf,
@@ -105,6 +110,55 @@ pub enum RegistryError {
         #[source]
         error: ProfileError,
     },
+    /// A request cannot be accepted.
+    #[error("{}: {error}", path.display())]
+    Request {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: RequestError,
+    },
+    /// A PKCS#12 file cannot be used.
+    #[error("{} cannot be used: {error}; is the password right, and is it encrypted with AES as OpenSSL 3 does?", path.display())]
+    Pkcs12 {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: p12_keystore::error::Error,
+    },
+    /// A certificate cannot be revoked or renewed.
+    #[error("{}: {error}", path.display())]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: IssueError,
+    },
+    /// Revocation lists cannot be used.
+    #[error("{}: {error}", path.display())]
+    Revocations {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: RevocationError,
+    },
+    /// The relay may not carry a meeting of this level.
+    #[error("{} allows the relay meetings up to {allowed}, and this one is {wanted}; issue it with --max-level {}", path.display(), wanted.word())]
+    RelayLevel {
+        /// The relay's certificate.
+        path: PathBuf,
+        /// Up to which level it may.
+        allowed: Level,
+        /// The level of the meeting.
+        wanted: Level,
+    },
+    /// The noted head of an audit log is none.
+    #[error("--head \"{0}\" is not 64 hex digits")]
+    Head(String),
     /// The relay's certificate does not hold.
     #[error("{} cannot be the relay's certificate: {error}", path.display())]
     Relay {
@@ -143,4 +197,12 @@ pub enum RegistryError {
     /// A file has no certificate.
     #[error("{} holds no certificate", .0.display())]
     NoCertificate(PathBuf),
+}
+
+/// Names the file once: some errors do it themselves.
+fn once(path: &Path, error: &CredentialError) -> String {
+    match error {
+        CredentialError::Read { .. } | CredentialError::Permissions { .. } => error.to_string(),
+        _ => format!("{}: {error}", path.display()),
+    }
 }

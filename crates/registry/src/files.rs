@@ -3,12 +3,13 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use conclave_identity::{
     CredentialError,
-    credential::{MAX_FILE, parse_bundle},
+    credential::{MAX_FILE, parse_bundle, read_lists},
     invitation::MAX_INVITATION,
 };
 use rustls_pki_types::CertificateDer;
@@ -52,6 +53,44 @@ pub fn check_new(path: &Path) -> Result<(), RegistryError> {
         _ => return Ok(()),
     };
     Err(RegistryError::Write { path: path.to_owned(), error: kind.into() })
+}
+
+/// Makes sure that the folder of a file is there.
+///
+/// # Errors
+/// [`RegistryError::Write`].
+pub fn check_folder(path: &Path) -> Result<(), RegistryError> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+            Err(RegistryError::Write { path: path.to_owned(), error: io::ErrorKind::NotFound.into() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a file, in place of an older one: whole or not at all.
+///
+/// # Errors
+/// [`RegistryError::Write`].
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    let written = std::fs::write(&fresh, bytes).and_then(|()| std::fs::rename(&fresh, path));
+    written.map_err(|error| RegistryError::Write { path: path.to_owned(), error })
+}
+
+/// The revocation lists of PEM files, DER.
+///
+/// # Errors
+/// [`RegistryError::Certificates`].
+pub fn revocations(paths: &[PathBuf]) -> Result<Vec<Bytes>, RegistryError> {
+    let mut lists = Vec::new();
+    for path in paths {
+        let found = read_lists(path).map_err(|error| RegistryError::Certificates { path: path.clone(), error })?;
+        lists.extend(found);
+    }
+    Ok(lists)
 }
 
 /// Makes sure that there is no such file yet; its folder need not be there either.

@@ -2,16 +2,17 @@
 
 mod plan;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Invitation, InvitationContent, Listed, MemberError, Purpose, RelayAddress, Revocations, check_member, fingerprint,
+    Admission, Invitation, InvitationContent, Listed, MemberError, Purpose, RelayAddress, Revocations, Utc, check_member, fingerprint,
     issue::{Authority, IssueError, random_meeting},
-    key_pin, read_person, verify_chain,
+    key_pin, read_person, read_relay_level, verify_chain,
 };
-use conclave_model::Level;
+use conclave_model::{Fingerprint, Level};
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
+use serde_bytes::ByteBuf;
 
 use crate::{RegistryError, ca, cli::InviteOptions, files};
 
@@ -34,6 +35,10 @@ pub struct Invited {
     pub not_after: u64,
     /// How many are invited.
     pub participants: usize,
+    /// How they come in.
+    pub admission: Admission,
+    /// How many revocation lists it brings.
+    pub revocation_lists: usize,
     /// What the office should look at.
     pub warnings: Vec<String>,
 }
@@ -50,7 +55,9 @@ pub fn invite(options: &InviteOptions, wall: u64) -> Result<Invited, RegistryErr
     if plan.not_after <= wall {
         return Err(RegistryError::Past(plan.not_after));
     }
-    let authority = ca::open(&options.ca)?;
+    let lists = files::revocations(&plan.revocations)?;
+    let mut authority = ca::open(&options.ca)?;
+    authority.add_revocations(lists)?;
     let (content, chains) = plan.content(&authority)?;
     let bytes = authority.sign_invitation(&content)?;
     let opens = content.not_before.max(wall);
@@ -77,6 +84,7 @@ pub fn invite(options: &InviteOptions, wall: u64) -> Result<Invited, RegistryErr
     if content.level > Level::Unclassified && content.warning.is_none() {
         warnings.push("classified matters will be discussed, and the invitation gives no warning of it".to_owned());
     }
+    warnings.extend(late_lists(&invitation, wall));
     if !content.participants.iter().any(|listed| listed.role == conclave_model::Role::Chair) {
         warnings.push("nobody is listed as chair".to_owned());
     }
@@ -89,7 +97,17 @@ pub fn invite(options: &InviteOptions, wall: u64) -> Result<Invited, RegistryErr
         not_before: content.not_before,
         not_after: content.not_after,
         participants: content.participants.len(),
+        admission: content.admission,
+        revocation_lists: content.revocations.len(),
         warnings,
+    })
+}
+
+/// Lists whose CA should have made a newer one by now.
+fn late_lists(invitation: &Invitation, wall: u64) -> impl Iterator<Item = String> {
+    let lists = invitation.revocations().summaries().into_iter();
+    lists.filter(move |list| list.next_update.is_some_and(|due| due < wall)).map(|list| {
+        format!("the revocation list of {} was to be renewed by {}", list.issuer, Utc(list.next_update.unwrap_or(0)))
     })
 }
 
@@ -114,6 +132,11 @@ impl Plan {
         let relay = with_issuer(files::certificates(path)?, authority);
         verify_chain(&relay, authority.root(), self.not_before, Purpose::Relay)
             .map_err(|error| RegistryError::Relay { path: path.clone(), error })?;
+        let allowed =
+            read_relay_level(&relay[0]).map_err(|error| RegistryError::Profile { path: path.clone(), error })?;
+        if self.level > allowed {
+            return Err(RegistryError::RelayLevel { path: path.clone(), allowed, wanted: self.level });
+        }
         let pin = key_pin(&relay[0]).map_err(|error| RegistryError::Profile { path: path.clone(), error })?;
         let content = InvitationContent {
             meeting: random_meeting().ok_or(IssueError::Sign)?,
@@ -125,13 +148,18 @@ impl Plan {
             relay: RelayAddress { host: self.host.clone(), port: self.port, key_pin: pin },
             releasable: self.releasable.clone(),
             participants,
-            admission: conclave_identity::Admission::Open,
-            succession: Vec::new(),
-            originator: None,
-            revocations: Vec::new(),
+            admission: self.admission,
+            succession: self.succession.iter().map(|path| named(path)).collect::<Result<_, _>>()?,
+            originator: self.originator.as_deref().map(named).transpose()?,
+            revocations: authority.revocations().iter().map(|list| ByteBuf::from(list.to_vec())).collect(),
         };
         Ok((content, chains))
     }
+}
+
+/// The certificate of somebody who is on the list.
+fn named(path: &Path) -> Result<Fingerprint, RegistryError> {
+    Ok(Fingerprint(fingerprint(&files::certificate(path)?)))
 }
 
 /// A file with one certificate alone is taken to be from the CA that signs.
@@ -139,9 +167,8 @@ pub(crate) fn with_issuer(
     mut chain: Vec<CertificateDer<'static>>,
     authority: &Authority,
 ) -> Vec<CertificateDer<'static>> {
-    let issuing = authority.issuing();
-    if chain.len() == 1 && fingerprint(&chain[0]) != fingerprint(issuing) {
-        chain.push(issuing.clone());
+    if chain.len() == 1 && fingerprint(&chain[0]) != fingerprint(authority.issuing()) {
+        chain.extend(authority.issuers().iter().cloned());
     }
     chain
 }

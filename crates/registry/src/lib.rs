@@ -5,23 +5,28 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod ca;
 pub mod cli;
 pub mod credential;
 pub mod error;
 pub mod files;
 pub mod invite;
+pub mod keys;
 pub mod moment;
 pub mod outcome;
 pub mod password;
 pub mod relay;
+pub mod renew;
+pub mod request;
+pub mod revoke;
 pub mod show;
 pub mod verify;
 
 pub use error::RegistryError;
 pub use outcome::Outcome;
 
-use cli::{CaCommand, Command, CredentialCommand};
+use cli::{AuditCommand, CaCommand, Command, CredentialCommand};
 
 /// Does what a command says, at `wall` seconds since 1970-01-01 UTC.
 ///
@@ -33,6 +38,16 @@ pub fn run(command: &Command, wall: u64) -> Result<Outcome, RegistryError> {
         Command::Credential(CredentialCommand::Issue(options)) => {
             Outcome::CredentialIssued(credential::issue(options, wall)?)
         }
+        Command::Ca(CaCommand::Adopt(options)) => Outcome::CaAdopted(ca::adopt(options, wall)?),
+        Command::Credential(CredentialCommand::Request(options)) => {
+            Outcome::Requested(request::request(options)?)
+        }
+        Command::Credential(CredentialCommand::Assemble(options)) => {
+            Outcome::Assembled(request::assemble(options, wall)?)
+        }
+        Command::Revoke(options) => Outcome::Revoked(revoke::revoke(options, wall)?),
+        Command::Renew(options) => Outcome::CredentialIssued(renew::renew(options, wall)?),
+        Command::Audit(AuditCommand::Verify(options)) => Outcome::Audited(audit::verify(options)?),
         Command::RelayCertificate(options) => Outcome::RelayCertificate(relay::issue(options, wall)?),
         Command::Invite(options) => Outcome::Invited(invite::invite(options, wall)?),
         Command::Show(options) => Outcome::Shown(show::show(&options.file)?),

@@ -2,15 +2,18 @@
 
 use std::fmt;
 
-use conclave_identity::Utc;
+use conclave_identity::{Admission, Utc};
 use serde::Serialize;
 
 use crate::{
+    audit::Audited,
     ca::CaCreated,
     credential::CredentialIssued,
     invite::Invited,
     relay::RelayCertificate,
-    show::{Shown, ShownCertificate, ShownInvitation, ShownPerson},
+    request::{Assembled, Requested},
+    revoke::RevokedCertificates,
+    show::{Shown, ShownCertificate, ShownInvitation, ShownList, ShownPerson},
     verify::Verified,
 };
 
@@ -20,7 +23,17 @@ use crate::{
 pub enum Outcome {
     /// Of `ca create`.
     CaCreated(CaCreated),
-    /// Of `credential issue`.
+    /// Of `ca adopt`.
+    CaAdopted(CaCreated),
+    /// Of `credential request`.
+    Requested(Requested),
+    /// Of `credential assemble`.
+    Assembled(Assembled),
+    /// Of `revoke`.
+    Revoked(RevokedCertificates),
+    /// Of `audit verify`.
+    Audited(Audited),
+    /// Of `credential issue` and `renew`.
     CredentialIssued(CredentialIssued),
     /// Of `relay-certificate`.
     RelayCertificate(RelayCertificate),
@@ -37,7 +50,12 @@ impl Outcome {
     pub fn is_good(&self) -> bool {
         match self {
             Self::Verified(verified) => verified.good,
+            Self::Audited(audited) => audited.good,
             Self::CaCreated(_)
+            | Self::CaAdopted(_)
+            | Self::Requested(_)
+            | Self::Assembled(_)
+            | Self::Revoked(_)
             | Self::CredentialIssued(_)
             | Self::RelayCertificate(_)
             | Self::Invited(_)
@@ -64,19 +82,33 @@ impl fmt::Display for Outcome {
                 writeln!(f, "  {}", made.root_fingerprint)?;
                 writeln!(f, "  root.key.pem belongs into a safe: nothing here needs it until the CA is renewed.")
             }
-            Self::CredentialIssued(made) => {
-                writeln!(
-                    f,
-                    "The credential of {} is in {}, valid until {}.",
-                    made.name,
-                    made.file.display(),
-                    Utc(made.not_after)
-                )?;
-                if let Some(path) = &made.certificate {
-                    writeln!(f, "  Its certificate alone, for invitations, is in {}.", path.display())?;
-                }
+            Self::CaAdopted(made) => {
+                writeln!(f, "The CA works from {} now, until {}.", made.folder.display(), Utc(made.not_after))?;
+                writeln!(f, "  Its root is {}; the fingerprint (SHA-256):", made.root.display())?;
+                writeln!(f, "  {}", made.root_fingerprint)
+            }
+            Self::CredentialIssued(made) => show_issued(f, made),
+            Self::Requested(made) => {
+                writeln!(f, "The key of {} is in {}; it stays with the person.", made.name, made.key.display())?;
+                writeln!(f, "  The request for the office is in {}.", made.request.display())?;
+                writeln!(f, "  When the certificates are there: credential assemble --key {} --certificates …", made.key.display())
+            }
+            Self::Assembled(made) => {
+                let until = Utc(made.not_after);
+                writeln!(f, "The credential of {} is in {}, valid until {until}.", made.name, made.file.display())?;
                 writeln!(f, "  fingerprint {}", made.fingerprint)
             }
+            Self::Revoked(made) => {
+                for name in &made.names {
+                    writeln!(f, "The certificate of {name} is revoked.")?;
+                }
+                writeln!(f, "  List {} with {} revoked is in {}.", made.number, made.revoked, made.file.display())?;
+                if let Some(copy) = &made.copy {
+                    writeln!(f, "  A copy is in {}.", copy.display())?;
+                }
+                writeln!(f, "  Give it to the relays. Invitations from now on bring it along; older ones do not.")
+            }
+            Self::Audited(audited) => show_audited(f, audited),
             Self::RelayCertificate(made) => {
                 writeln!(
                     f,
@@ -91,8 +123,9 @@ impl fmt::Display for Outcome {
             Self::Invited(made) => {
                 writeln!(f, "The invitation is in {}.", made.file.display())?;
                 writeln!(f, "  {}", made.title)?;
-                writeln!(f, "  {}, {} to {}", made.level, Utc(made.not_before), Utc(made.not_after))?;
+                writeln!(f, "  {}, {:#} to {:#}", made.level, Utc(made.not_before), Utc(made.not_after))?;
                 writeln!(f, "  {} invited; meeting {}", made.participants, made.meeting)?;
+                writeln!(f, "  {}", admission_words(made.admission))?;
                 made.warnings.iter().try_for_each(|warning| writeln!(f, "  Note: {warning}."))
             }
             Self::Shown(Shown::Certificates { file, key, certificates }) => {
@@ -101,8 +134,17 @@ impl fmt::Display for Outcome {
                 certificates.iter().try_for_each(|certificate| show_certificate(f, certificate))
             }
             Self::Shown(Shown::Invitation(shown)) => show_invitation(f, shown),
+            Self::Shown(Shown::Revocations { file, lists }) => {
+                writeln!(f, "{}: revocation lists (signatures not checked; see verify)", file.display())?;
+                lists.iter().try_for_each(|list| show_list(f, list))
+            }
+            Self::Shown(Shown::Request { file, subject, key_pin }) => {
+                writeln!(f, "{}: a certificate request (signed with its own key)", file.display())?;
+                writeln!(f, "  says it is of {subject}; nobody has checked that")?;
+                writeln!(f, "  key pin  {key_pin}")
+            }
             Self::Verified(verified) => {
-                writeln!(f, "{}, at {}:", verified.file.display(), Utc(verified.at))?;
+                writeln!(f, "{}, at {:#}:", verified.file.display(), Utc(verified.at))?;
                 for check in &verified.checks {
                     let mark = if check.good { "ok" } else { "FAILED" };
                     write!(f, "  {mark:<7} {}", check.what)?;
@@ -117,9 +159,70 @@ impl fmt::Display for Outcome {
     }
 }
 
+fn show_issued(f: &mut fmt::Formatter<'_>, made: &CredentialIssued) -> fmt::Result {
+    let until = Utc(made.not_after);
+    match (&made.file, &made.certificate) {
+        (Some(file), certificate) => {
+            writeln!(f, "The credential of {} is in {}, valid until {until}.", made.name, file.display())?;
+            if let Some(path) = certificate {
+                writeln!(f, "  Its certificate alone, for invitations, is in {}.", path.display())?;
+            }
+        }
+        (None, Some(path)) => {
+            writeln!(f, "The certificates of {} are in {}, valid until {until}.", made.name, path.display())?;
+        }
+        (None, None) => {}
+    }
+    if let Some(subject) = &made.requested {
+        writeln!(f, "  The request said that it was of {subject}.")?;
+    }
+    writeln!(f, "  fingerprint {}", made.fingerprint)
+}
+
+fn show_list(f: &mut fmt::Formatter<'_>, list: &ShownList) -> fmt::Result {
+    write!(f, "    {}, number {}, of {}", list.issuer, list.number, Utc(list.this_update))?;
+    if let Some(due) = list.next_update {
+        write!(f, ", next due {}", Utc(due))?;
+    }
+    writeln!(f, ": {} revoked", list.revoked)
+}
+
+fn show_audited(f: &mut fmt::Formatter<'_>, audited: &Audited) -> fmt::Result {
+    match &audited.problem {
+        Some(problem) => {
+            writeln!(f, "{} does not hold: {problem}.", audited.file.display())?;
+            return writeln!(f, "  The {} lines before that hold.", audited.lines);
+        }
+        None => writeln!(f, "{} holds: {} lines.", audited.file.display(), audited.lines)?,
+    }
+    if let (Some(first), Some(last)) = (audited.first, audited.last) {
+        writeln!(f, "  from {:#} to {:#}", Utc(first), Utc(last))?;
+    }
+    for (event, count) in &audited.events {
+        writeln!(f, "  {:<15} {count}", event.to_string())?;
+    }
+    if audited.set_back > 0 {
+        writeln!(f, "  The relay's clock was set back {} times.", audited.set_back)?;
+    }
+    match &audited.head {
+        Some(head) => writeln!(f, "  Note its head elsewhere, for the next time: {head}"),
+        None => Ok(()),
+    }
+}
+
+fn admission_words(admission: Admission) -> &'static str {
+    match admission {
+        Admission::Lobby => "the listed wait until the chair lets them in",
+        Admission::Open => "the listed come in without waiting",
+    }
+}
+
 fn show_certificate(f: &mut fmt::Formatter<'_>, shown: &ShownCertificate) -> fmt::Result {
     writeln!(f, "  {} [{}]", shown.subject, shown.purpose)?;
     writeln!(f, "    valid        {} to {}", Utc(shown.not_before), Utc(shown.not_after))?;
+    if let Some(level) = shown.relay_level {
+        writeln!(f, "    relay        for meetings up to {level}")?;
+    }
     if let Some(person) = &shown.person {
         show_person(f, person)?;
     }
@@ -146,7 +249,15 @@ fn show_invitation(f: &mut fmt::Formatter<'_>, shown: &ShownInvitation) -> fmt::
         writeln!(f, "  {warning}")?;
     }
     writeln!(f, "  level        {}", shown.level)?;
-    writeln!(f, "  open         {} to {}", Utc(shown.not_before), Utc(shown.not_after))?;
+    writeln!(f, "  open         {:#} to {:#}", Utc(shown.not_before), Utc(shown.not_after))?;
+    writeln!(f, "  admission    {}", admission_words(shown.admission))?;
+    if !shown.succession.is_empty() {
+        writeln!(f, "  led by       {}", shown.succession.join(", then "))?;
+    }
+    match &shown.originator {
+        Some(name) => writeln!(f, "  originator   {name}: the level is lowered with their consent only")?,
+        None => writeln!(f, "  originator   none: nothing lowers the level")?,
+    }
     writeln!(f, "  relay        {}", shown.relay)?;
     writeln!(f, "  relay's key  {}", shown.relay_pin)?;
     if let Some(seats) = &shown.releasable {
@@ -158,6 +269,8 @@ fn show_invitation(f: &mut fmt::Formatter<'_>, shown: &ShownInvitation) -> fmt::
         write!(f, "    {}, {} ({}), {}, {}", listed.name, listed.seat, listed.seat_code, listed.role, listed.rank)?;
         if listed.languages.is_empty() { writeln!(f)? } else { writeln!(f, ", {}", listed.languages.join(" "))? }
     }
+    writeln!(f, "  revocation lists ({}):", shown.revocations.len())?;
+    shown.revocations.iter().try_for_each(|list| show_list(f, list))?;
     writeln!(f, "  signed by:")?;
     shown.signer.iter().try_for_each(|certificate| show_certificate(f, certificate))
 }

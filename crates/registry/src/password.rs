@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use conclave_identity::credential::words;
 use zeroize::Zeroizing;
 
 /// The variable with the CA's password.
@@ -15,13 +16,16 @@ pub const CA_VARIABLE: &str = "CONCLAVE_CA_PASSWORD";
 /// The variable with a credential's password.
 pub const CREDENTIAL_VARIABLE: &str = "CONCLAVE_CREDENTIAL_PASSWORD";
 
+/// The variable with the password of a key that other tools made.
+pub const KEY_VARIABLE: &str = "CONCLAVE_KEY_PASSWORD";
+
 const MAX_PASSWORD: usize = 1024;
 
 /// Why there is no password.
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// The file cannot be read.
-    #[error("the password file {} cannot be read: {error}", path.display())]
+    #[error("the password file {} cannot be read: {}", path.display(), words(error.kind()))]
     Read {
         /// Which file.
         path: PathBuf,
@@ -81,6 +85,12 @@ impl<'a> Wanted<'a> {
     pub fn of_credential(file: Option<&'a Path>, new: bool) -> Self {
         let (what, option) = ("password of the credential", "--credential-password-file");
         Self { what, file, option, variable: CREDENTIAL_VARIABLE, new }
+    }
+
+    /// That of a key which other tools made.
+    pub fn of_key(file: Option<&'a Path>) -> Self {
+        let (what, option) = ("password of the key as it is now", "--key-password-file");
+        Self { what, file, option, variable: KEY_VARIABLE, new: false }
     }
 
     /// Reads it: from the file if one was given, else from the variable if set, else from the terminal.

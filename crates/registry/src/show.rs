@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Invitation, ProfileError, Purpose,
+    Admission, Invitation, ProfileError, Purpose,
     certificate::{is_self_issued, purposes, subject, validity},
-    fingerprint, key_pin, read_person,
+    fingerprint, key_pin, read_person, read_relay_level,
+    revocation::{ListSummary, summarize},
 };
-use conclave_model::{Clearance, Level, Person};
+use conclave_model::{Clearance, Fingerprint, Level, Person};
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::{RegistryError, cli::rank_word, files};
 
@@ -28,6 +30,44 @@ pub enum Shown {
     },
     /// An invitation.
     Invitation(Box<ShownInvitation>),
+    /// Revocation lists.
+    Revocations {
+        /// The file.
+        file: PathBuf,
+        /// Its lists.
+        lists: Vec<ShownList>,
+    },
+    /// A certificate request; its signature was checked.
+    Request {
+        /// The file.
+        file: PathBuf,
+        /// As whose the sender describes themselves.
+        subject: String,
+        /// SHA-256 of the public key, in hex.
+        key_pin: String,
+    },
+}
+
+/// What a revocation list says.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShownList {
+    /// The authority.
+    pub issuer: String,
+    /// Its number, in hex.
+    pub number: String,
+    /// When it was made, in seconds since 1970-01-01 UTC.
+    pub this_update: u64,
+    /// When the next one is due.
+    pub next_update: Option<u64>,
+    /// How many certificates it takes back.
+    pub revoked: usize,
+}
+
+impl From<ListSummary> for ShownList {
+    fn from(list: ListSummary) -> Self {
+        let ListSummary { issuer, number, this_update, next_update, revoked } = list;
+        Self { issuer, number, this_update, next_update, revoked }
+    }
 }
 
 /// What an invitation says.
@@ -53,6 +93,14 @@ pub struct ShownInvitation {
     pub relay_pin: String,
     /// The caveat.
     pub releasable: Option<Vec<String>>,
+    /// How the listed come in.
+    pub admission: Admission,
+    /// Who leads the meeting, first to last: the chairs, then the succession; names.
+    pub succession: Vec<String>,
+    /// Whose consent it takes to lower the level.
+    pub originator: Option<String>,
+    /// The revocation lists that it brings.
+    pub revocations: Vec<ShownList>,
     /// Who may enter.
     pub participants: Vec<ShownParticipant>,
     /// Who signed.
@@ -93,6 +141,8 @@ pub struct ShownCertificate {
     pub not_before: u64,
     /// The last one.
     pub not_after: u64,
+    /// The highest level of meetings, if it is for a relay.
+    pub relay_level: Option<Level>,
     /// The person, if it is for one.
     pub person: Option<ShownPerson>,
     /// Why no person could be read though it is for one.
@@ -130,6 +180,13 @@ impl From<Person> for ShownPerson {
 pub fn show(path: &Path) -> Result<Shown, RegistryError> {
     let bytes = files::read(path)?;
     if is_pem(&bytes) {
+        let text = String::from_utf8_lossy(&bytes);
+        if text.contains("-----BEGIN X509 CRL-----") {
+            return lists(path);
+        }
+        if text.contains("CERTIFICATE REQUEST-----") {
+            return request(path);
+        }
         let key = String::from_utf8_lossy(&bytes).contains("-----BEGIN ENCRYPTED PRIVATE KEY-----");
         let found = files::certificates(path)?;
         let certificates = found.iter().map(|der| show_certificate(der, path));
@@ -151,6 +208,12 @@ pub fn show(path: &Path) -> Result<Shown, RegistryError> {
         languages: listed.languages.clone(),
         fingerprint: hex::encode(listed.fingerprint),
     });
+    let name_of = |person: &Fingerprint| {
+        let listed = content.participants.iter().find(|listed| listed.fingerprint == person.0);
+        listed.map_or_else(|| person.to_string(), |listed| listed.name.clone())
+    };
+    let revocations = content.revocations.iter().map(|list| summarize(list).map(Into::into));
+    let revocations = revocations.collect::<Result<_, _>>();
     Ok(Shown::Invitation(Box::new(ShownInvitation {
         file: path.to_owned(),
         meeting: content.meeting.to_string(),
@@ -163,8 +226,25 @@ pub fn show(path: &Path) -> Result<Shown, RegistryError> {
         relay_pin: hex::encode(content.relay.key_pin),
         releasable: content.releasable.clone(),
         participants: participants.collect(),
+        admission: content.admission,
+        succession: content.leaders().iter().map(name_of).collect(),
+        originator: content.originator.as_ref().map(name_of),
+        revocations: revocations.map_err(|error| RegistryError::Revocations { path: path.to_owned(), error })?,
         signer: invitation.signer_chain().iter().map(|der| show_certificate(der, path)).collect::<Result<_, _>>()?,
     })))
+}
+
+fn lists(path: &Path) -> Result<Shown, RegistryError> {
+    let failed = |error| RegistryError::Revocations { path: path.to_owned(), error };
+    let lists = files::revocations(&[path.to_owned()])?;
+    let lists = lists.iter().map(|list| summarize(list).map(Into::into).map_err(failed));
+    Ok(Shown::Revocations { file: path.to_owned(), lists: lists.collect::<Result<_, _>>()? })
+}
+
+fn request(path: &Path) -> Result<Shown, RegistryError> {
+    let request = crate::request::read_request(path)?;
+    let key_pin = hex::encode(Sha256::digest(request.public_key()));
+    Ok(Shown::Request { file: path.to_owned(), subject: request.subject().to_owned(), key_pin })
 }
 
 /// Whether a file is PEM rather than an invitation, which is binary.
@@ -193,6 +273,7 @@ fn show_certificate(der: &CertificateDer<'_>, path: &Path) -> Result<ShownCertif
         key_pin: hex::encode(key_pin(der).map_err(failed)?),
         not_before,
         not_after,
+        relay_level: purposes.contains(&Purpose::Relay).then(|| read_relay_level(der)).transpose().map_err(failed)?,
         person,
         problem,
     })

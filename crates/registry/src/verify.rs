@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Holder, Invitation, Purpose, Revocations,
+    Holder, Invitation, Purpose, Revocations, Utc,
     certificate::{is_self_issued, purposes},
     check_member,
     credential::{self, parse_bundle},
     invitation::UnverifiedInvitation,
-    read_person, verify_chain,
+    read_person,
+    revocation::ListSummary,
+    verify_chain,
 };
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
@@ -69,7 +71,7 @@ pub fn verify(options: &VerifyOptions, wall: u64) -> Result<Verified, RegistryEr
     } else {
         let root = root.ok_or_else(|| RegistryError::NoRoot(path.clone()))?;
         match Invitation::parse(&bytes) {
-            Ok(parsed) => invitation(parsed, &options.participant, &root, at)?,
+            Ok(parsed) => invitation(parsed, options, &root, at)?,
             Err(error) => vec![Check::of::<(), _>("the file is an invitation", Err(error))],
         }
     };
@@ -78,7 +80,7 @@ pub fn verify(options: &VerifyOptions, wall: u64) -> Result<Verified, RegistryEr
 
 fn invitation(
     parsed: UnverifiedInvitation,
-    participants: &[PathBuf],
+    options: &VerifyOptions,
     root: &CertificateDer<'_>,
     at: u64,
 ) -> Result<Vec<Check>, RegistryError> {
@@ -91,8 +93,18 @@ fn invitation(
         }
     };
     checks.push(Check::of("signed by an office under the trusted root", Ok::<_, RegistryError>(())));
+    let lists = files::revocations(&options.revocations)?;
+    let lists = Revocations::verify(lists.iter().map(|list| list.as_ref()), &issuers, root);
+    if !options.revocations.is_empty() {
+        checks.push(Check::of("the revocation lists are those of CAs under the root", lists.as_ref()));
+    }
+    let lists = lists.unwrap_or_default();
+    checks.push(Check::of("the signer is not revoked", invitation.check_signer(&lists, root)));
+    for list in invitation.revocations().merged(&lists).summaries() {
+        checks.push(fresh(&list, at));
+    }
     checks.push(Check::of("the meeting is open", invitation.check_window(at)));
-    for path in participants {
+    for path in &options.participant {
         let mut chain = files::certificates(path)?;
         if chain.len() == 1 {
             chain.extend(issuers.iter().cloned());
@@ -100,7 +112,7 @@ fn invitation(
         let name = read_person(&chain[0]).map_or_else(|_| path.display().to_string(), |person| person.name);
         checks.push(Check::of(
             format!("{name} may enter"),
-            check_member(&chain, &invitation, root, &Revocations::default(), invitation.content().level, at),
+            check_member(&chain, &invitation, root, &lists, invitation.content().level, at),
         ));
     }
     Ok(checks)
@@ -136,6 +148,9 @@ fn certificates(
     for purpose in purposes {
         let what = format!("holds under the root, for {}", purpose.words());
         checks.push(Check::of(what, verify_chain(&chain, &root, at, purpose)));
+        if !options.revocations.is_empty() {
+            checks.push(Check::of("is on none of the revocation lists", unrevoked(options, &chain, &root)?));
+        }
         if purpose == Purpose::Person {
             checks.push(Check::of("states an acceptable person", read_person(&chain[0])));
         }
@@ -144,6 +159,28 @@ fn certificates(
         checks.push(unlock(path, options)?);
     }
     Ok(checks)
+}
+
+/// Whether a newer list should be there by now. An old one counts all the same.
+fn fresh(list: &ListSummary, at: u64) -> Check {
+    let what = format!("revocation list {} of {} ({} revoked) is up to date", list.number, list.issuer, list.revoked);
+    match list.next_update.filter(|due| *due < at) {
+        Some(due) => Check::of::<(), _>(what, Err(format!("the next one was due at {}", Utc(due)))),
+        None => Check::of(what, Ok::<_, String>(())),
+    }
+}
+
+fn unrevoked(
+    options: &VerifyOptions,
+    chain: &[CertificateDer<'_>],
+    root: &CertificateDer<'_>,
+) -> Result<Result<(), String>, RegistryError> {
+    let lists = files::revocations(&options.revocations)?;
+    let lists = Revocations::verify(lists.iter().map(|list| list.as_ref()), chain, root);
+    Ok(match lists {
+        Ok(lists) => lists.check(chain, root).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    })
 }
 
 fn unlock(path: &Path, options: &VerifyOptions) -> Result<Check, RegistryError> {

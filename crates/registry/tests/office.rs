@@ -1,97 +1,11 @@
 //! The program as an office uses it: real files, real passwords, no questions.
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-};
+mod common;
 
+use common::{Office, PASSWORD, certificate, now};
 use conclave_identity::{Holder, Invitation, Revocations, check_member};
 use conclave_model::Role;
-use rustls_pki_types::{CertificateDer, pem::PemObject};
-
-const CA_PASSWORD: &str = "the door of the office";
-const PASSWORD: &str = "only Anna knows";
-
-struct Office {
-    folder: tempfile::TempDir,
-}
-
-impl Office {
-    fn new() -> Self {
-        let office = Self { folder: tempfile::tempdir().unwrap() };
-        office.write_secret("ca.password", CA_PASSWORD);
-        office.write_secret("anna.password", PASSWORD);
-        office.good("ca create --ca ca --password-file ca.password --name Ministry");
-        office
-    }
-
-    /// With Anna (SECRET, chair), Elsa (no clearance) and a relay.
-    fn staffed() -> Self {
-        let office = Self::new();
-        let issue = "credential issue --ca ca --password-file ca.password --credential-password-file anna.password";
-        office.good(&format!(
-            "{issue} --name Anna_Virtanen --seat Finland --seat-code FI --role chair --clearance secret \
-             --clearance-until 2999-01-01 --out anna.pem --certificate-out anna.crt.pem"
-        ));
-        office.good(&format!("{issue} --name Elsa_Lindqvist --seat Sweden --seat-code SE --out elsa.pem"));
-        office.good(
-            "relay-certificate --ca ca --password-file ca.password --host 127.0.0.1 --host relay.test --out relay",
-        );
-        office
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).unwrap();
-    }
-
-    fn write_secret(&self, name: &str, text: &str) {
-        conclave_identity::credential::write_private(&self.path(name), &format!("{text}\n")).unwrap();
-    }
-
-    /// Runs the program; "_" in words stands for a space.
-    fn run(&self, line: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_conclave-registry"))
-            .args(line.split_whitespace().map(|word| word.replace('_', " ")))
-            .current_dir(self.folder.path())
-            .env_remove("CONCLAVE_CA_PASSWORD")
-            .env_remove("CONCLAVE_CREDENTIAL_PASSWORD")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-
-    fn good(&self, line: &str) -> String {
-        let output = self.run(line);
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn refused(&self, line: &str) -> String {
-        let output = self.run(line);
-        assert_eq!(output.status.code(), Some(2), "{line}: {}", String::from_utf8_lossy(&output.stdout));
-        assert!(output.stdout.is_empty());
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    fn invite(&self, rest: &str) -> String {
-        format!(
-            "invite --ca ca --password-file ca.password --relay 127.0.0.1:7443 --relay-certificate relay/relay.pem {rest}"
-        )
-    }
-}
-
-fn certificate(path: &Path) -> CertificateDer<'static> {
-    CertificateDer::from_pem_file(path).unwrap()
-}
-
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
-}
 
 #[test]
 fn an_office_makes_all_that_a_meeting_needs() {
@@ -183,28 +97,28 @@ fn refusals_say_what_where_and_what_to_do() {
     let meeting = "--title Talk --level unclassified --from now --until +1h --out m.conclave";
     let issue = "credential issue --ca ca --password-file ca.password --seat Finland --seat-code FI --out new.pem";
     for (line, wanted) in [
-        (office.invite(&format!("{meeting} --participant nobody.pem")), "nobody.pem cannot be read"),
+        (office.invite(&format!("{meeting} --participant nobody.pem")), "nobody.pem cannot be read: there is no such file or folder"),
         (office.invite(&format!("{meeting} --participant ca.password")), "ca.password holds no certificate"),
         (office.invite(&format!("{meeting} --participant relay/relay.pem")), "no conclave attributes"),
         (office.invite(meeting), "the meeting has no participants; give --participant"),
         (
-            office.invite("--title Talk --level secret --from now --until +1h --out m.conclave --participant elsa.pem"),
+            office.invite("--title Talk --level secret --from now --until +1h --out m.conclave --participant elsa.pem --open"),
             "Elsa Lindqvist (elsa.pem) could not enter this meeting: the meeting needs a clearance up to SECRET",
         ),
         (
-            office.invite("--title Talk --level unclassified --from 2020-01-01 --until 2020-01-02 --out m.conclave --participant elsa.pem"),
+            office.invite("--title Talk --level unclassified --from 2020-01-01 --until 2020-01-02 --out m.conclave --participant elsa.pem --open"),
             "which is past; give a later --until",
         ),
         (
-            office.invite("--title Talk --level unclassified --from noon --until +1h --out m.conclave --participant elsa.pem"),
+            office.invite("--title Talk --level unclassified --from noon --until +1h --out m.conclave --participant elsa.pem --open"),
             "from \"noon\" is no time: write now, +30m",
         ),
         (
-            office.invite("--title Talk --level unclassified --from +2h --until +1h --out m.conclave --participant elsa.pem"),
+            office.invite("--title Talk --level unclassified --from +2h --until +1h --out m.conclave --participant elsa.pem --open"),
             "it closes before it opens",
         ),
         (
-            office.invite(&format!("{meeting} --participant elsa.pem --participant elsa.pem")),
+            office.invite(&format!("{meeting} --participant elsa.pem --participant elsa.pem --open")),
             "lists the same certificate twice",
         ),
         (
@@ -223,12 +137,31 @@ fn refusals_say_what_where_and_what_to_do() {
                 .to_owned(),
             "elsa.pem cannot be the relay's certificate: the certificate was not issued for a relay",
         ),
-        ("ca create --ca ca --password-file ca.password --name Ministry".to_owned(), "root.pem cannot be written"),
+        ("ca create --ca ca --password-file ca.password --name Ministry".to_owned(), "root.pem cannot be written: it exists already"),
+        (
+            office.invite(&format!("{meeting} --participant elsa.pem")),
+            "there is a lobby, but no chair and no succession",
+        ),
+        (
+            office.invite(&format!("{meeting} --participant elsa.pem --open --succession anna.crt.pem")),
+            "the succession names somebody who is no participant",
+        ),
+        (
+            office.invite(&format!("{meeting} --participant elsa.pem --open --originator anna.crt.pem")),
+            "the originator is no participant",
+        ),
+        (
+            office.invite("--title Talk --level top-secret --from now --until +1h --out m.conclave --participant anna.pem"),
+            "relay/relay.pem allows the relay meetings up to SECRET, and this one is TOP SECRET; issue it with --max-level top-secret",
+        ),
+        ("revoke --ca ca --password-file ca.password relay/root.pem".to_owned(), "relay/root.pem: the certificate was not issued by this CA"),
+        ("credential assemble --key elsa.pem --certificates anna.crt.pem --key-password-file anna.password --out new.pem --credential-password-file anna.password".to_owned(), "anna.crt.pem: the private key does not belong to the certificate"),
+        ("audit verify nowhere.log".to_owned(), "nowhere.log cannot be read: there is no such file or folder"),
         (format!("{issue} --name A\u{202e}B --credential-password-file anna.password"), "U+202E"),
         (format!("{issue} --name Anna"), "give --credential-password-file or CONCLAVE_CREDENTIAL_PASSWORD"),
         (
             "credential issue --ca nowhere --name A --seat B --seat-code CC --out new.pem".to_owned(),
-            "nowhere/root.pem cannot be read",
+            "there is no CA in nowhere",
         ),
         ("relay-certificate --ca ca --password-file ca.password --host bad_host! --out r".to_owned(), "\"bad host!\" is no host name"),
         ("show ca.password".to_owned(), "ca.password: the file is no invitation"),
@@ -236,6 +169,9 @@ fn refusals_say_what_where_and_what_to_do() {
     ] {
         let said = office.refused(&line);
         assert!(said.starts_with("conclave-registry: ") && said.contains(wanted), "{line}\n{said}");
+        assert!(!said.contains("os error") && !said.contains("entity"), "{said}");
+        let named = said.split([' ', ':', ',']).filter(|word| word.ends_with(".pem")).max_by_key(|word| word.len());
+        assert!(named.is_none_or(|file| said.matches(file).count() == 1), "the file is named twice: {said}");
     }
     for file in ["m.conclave", "new.pem", "r"] {
         assert!(!office.path(file).exists(), "{file} was written all the same");

@@ -122,6 +122,7 @@ impl World {
             &relay,
             "--relay-certificate",
             "relay/relay.pem",
+            "--open",
             "--out",
             out,
         ];

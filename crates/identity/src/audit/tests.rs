@@ -27,7 +27,7 @@ fn log() -> String {
 fn a_log_is_read_back_whole_and_goes_on_where_it_ended() {
     let mut log = log();
     let mut seen = Vec::new();
-    let summary = walk(log.as_bytes(), |time, record| seen.push((time, record))).unwrap();
+    let summary = walk(log.as_bytes(), |entry| seen.push((entry.time, entry.record))).unwrap();
     assert_eq!(seen, (100..).zip(records()).collect::<Vec<_>>());
     assert_eq!((summary.lines, summary.first, summary.last, summary.set_back), (5, Some(100), Some(104), 0));
     let mut chain = summary.chain.clone();

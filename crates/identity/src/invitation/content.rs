@@ -273,8 +273,8 @@ impl InvitationContent {
         }
     }
 
-    /// Every listed chair in the order of the list, then the rest of the succession.
-    pub(super) fn leaders(&self) -> Vec<Fingerprint> {
+    /// Who leads the meeting, first to last: every listed chair in the order of the list, then the rest of the succession.
+    pub fn leaders(&self) -> Vec<Fingerprint> {
         let chairs = self.participants.iter().filter(|listed| listed.role == Role::Chair);
         let mut leaders: Vec<_> = chairs.map(|listed| Fingerprint(listed.fingerprint)).collect();
         let rest: Vec<_> = self.succession.iter().filter(|successor| !leaders.contains(successor)).copied().collect();

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use conclave_model::Level;
 use rcgen::{CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, Issuer, PublicKeyData};
 use rustls_pki_types::CertificateDer;
-use zeroize::Zeroizing;
 
 use super::{
     IssueError, IssuedCredential, PersonSpec, RelayIdentity, Validity,
@@ -190,11 +189,15 @@ impl Authority {
     /// [`IssueError::Protect`].
     pub fn save_revocations(&self, folder: &Path) -> Result<std::path::PathBuf, IssueError> {
         let (path, fresh) = (folder.join(REVOCATIONS_FILE), folder.join("crl.pem.new"));
-        let text: String =
-            self.revocations.iter().map(|list| credential::to_pem(REVOCATIONS_LABEL, list.to_vec())).collect();
+        let text = self.revocations_pem();
         let failed = |error: io::Error| ProtectError::Write { path: path.clone(), kind: error.kind() };
         fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &path)).map_err(failed)?;
         Ok(path)
+    }
+
+    /// The revocation lists as a PEM file, for relays.
+    pub fn revocations_pem(&self) -> String {
+        self.revocations.iter().map(|list| credential::to_pem(REVOCATIONS_LABEL, list.to_vec())).collect()
     }
 
     /// The root certificate: the one thing that everybody must have and trust.

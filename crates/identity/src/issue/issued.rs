@@ -19,6 +19,10 @@ pub struct IssuedCredential {
 }
 
 impl IssuedCredential {
+    pub(crate) fn of(holder: Holder, key: Pkcs8) -> Self {
+        Self { holder, key }
+    }
+
     /// The credential, ready for use.
     pub fn holder(&self) -> &Holder {
         &self.holder

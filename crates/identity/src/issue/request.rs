@@ -139,3 +139,12 @@ impl Authority {
         Ok(std::iter::once(certificate).chain(self.issuers.iter().cloned()).collect())
     }
 }
+
+/// The public key of a certificate that is to be renewed: a SubjectPublicKeyInfo in DER.
+///
+/// # Errors
+/// [`IssueError::Profile`], [`IssueError::PublicKey`].
+pub fn public_key_of(certificate: &CertificateDer<'_>) -> Result<Vec<u8>, IssueError> {
+    let key = certificate::public_key(certificate).map_err(IssueError::Profile)?;
+    if certificate::p384_point(&key).is_some() { Ok(key) } else { Err(IssueError::PublicKey) }
+}

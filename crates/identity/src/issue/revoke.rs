@@ -9,7 +9,7 @@ use rustls_pki_types::CertificateDer;
 use super::{Authority, IssueError, template};
 use crate::{
     certificate,
-    revocation::{self, MAX_LIST, RevocationError},
+    revocation::{self, MAX_LIST, RevocationError, Revocations},
 };
 
 /// How long a list says that it is good for, in seconds: 30 days. Programs here do not forget it afterwards.
@@ -138,6 +138,30 @@ impl Authority {
         self.revocations.retain(|other| revocation::issuer(other).is_ok_and(|issuer| issuer != name));
         self.revocations.insert(0, list);
         Ok(&self.revocations[0])
+    }
+
+    /// Takes lists over that were made before or by others under the same root; those of this CA are gone on from.
+    ///
+    /// # Errors
+    /// [`IssueError::Revocations`]: damaged, or not signed by the CA that it names.
+    pub fn add_revocations(&mut self, lists: Vec<Bytes>) -> Result<(), IssueError> {
+        let all = self.revocations.iter().chain(&lists).map(|list| list.as_ref());
+        let all = Revocations::verify(all, &self.issuers, self.root()).map_err(IssueError::Revocations)?;
+        self.revocations = all.lists().cloned().collect();
+        Ok(())
+    }
+
+    /// Checks that this CA issued a certificate, at whatever time, and has not taken it back.
+    ///
+    /// # Errors
+    /// [`IssueError::Foreign`], [`IssueError::Revoked`].
+    pub fn issued(&self, certificate: &CertificateDer<'_>) -> Result<(), IssueError> {
+        if !certificate::is_signed_by(certificate, self.issuing()) {
+            return Err(IssueError::Foreign);
+        }
+        let lists = self.revocations.iter().map(|list| list.as_ref());
+        let lists = Revocations::verify(lists, &self.issuers, self.root()).map_err(IssueError::Revocations)?;
+        lists.check(std::slice::from_ref(certificate), self.root()).map_err(IssueError::Revoked)
     }
 
     /// The revocation lists that invitations of this CA bring along, DER: its own, and those of others in its folder.

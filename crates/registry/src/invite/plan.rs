@@ -7,6 +7,10 @@
 //! from = "2026-11-23T14:00Z"
 //! until = "2026-11-23T18:00Z"
 //! releasable = ["FI", "SE"]          # left out: no caveat
+//! admission = "lobby"                # or "open"; left out: lobby
+//! succession = ["anna.pem"]          # who leads while no chair is there; left out: nobody
+//! originator = "anna.pem"            # whose consent it takes to lower the level; left out: nothing lowers it
+//! revocations = ["other-crl.pem"]    # lists of other CAs; those of this CA are always there
 //!
 //! [relay]
 //! address = "relay.example.org:7443"
@@ -21,6 +25,7 @@
 
 use std::path::{Path, PathBuf};
 
+use conclave_identity::Admission;
 use conclave_model::{Level, Role, SeatRank};
 use serde::Deserialize;
 
@@ -53,6 +58,14 @@ pub struct Plan {
     pub releasable: Option<Vec<String>>,
     /// Who may enter.
     pub participants: Vec<PlannedParticipant>,
+    /// How they come in.
+    pub admission: Admission,
+    /// The certificates of who leads while no chair is there, first to last.
+    pub succession: Vec<PathBuf>,
+    /// The certificate of the originator.
+    pub originator: Option<PathBuf>,
+    /// Revocation lists of other CAs.
+    pub revocations: Vec<PathBuf>,
 }
 
 /// Somebody who may enter.
@@ -77,6 +90,12 @@ struct MeetingFile {
     from: Option<String>,
     until: Option<String>,
     releasable: Option<Vec<String>>,
+    admission: Option<Admission>,
+    #[serde(default)]
+    succession: Vec<PathBuf>,
+    originator: Option<PathBuf>,
+    #[serde(default)]
+    revocations: Vec<PathBuf>,
     relay: Option<RelayTable>,
     #[serde(default)]
     participant: Vec<ParticipantTable>,
@@ -137,7 +156,22 @@ impl Plan {
         if participants.is_empty() {
             return Err(missing("participants", "--participant", "[[participant]]")());
         }
+        let beside = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path));
+        let succession = if options.succession.is_empty() {
+            beside(file.succession).collect()
+        } else {
+            options.succession.clone()
+        };
+        let admission = match (options.lobby, options.open) {
+            (true, _) => Admission::Lobby,
+            (_, true) => Admission::Open,
+            (false, false) => file.admission.unwrap_or(Admission::Lobby),
+        };
         Ok(Self {
+            admission,
+            succession,
+            originator: options.originator.clone().or(file.originator.map(|path| folder.join(path))),
+            revocations: beside(file.revocations).chain(options.revocations.iter().cloned()).collect(),
             title: either(&options.title, file.title).ok_or_else(missing("title", "--title", "title"))?,
             warning: either(&options.warning, file.warning),
             level: options.level.or(file.level).ok_or_else(missing("level", "--level", "level"))?,
