@@ -89,9 +89,11 @@ impl Demo {
             chain: rehearsal.relay.chain().to_vec(),
             key: rehearsal.relay.private_key(),
             roots: vec![rehearsal.relay.root().clone()],
+            revocations: Vec::new(),
             max_level: Level::Restricted,
             max_participants: people + 2,
             max_participants_per_meeting: people + 2,
+            audit: None,
         })?;
         let invitation = rehearsal.move_relay("127.0.0.1", relay.address().port())?.clone();
         let holder = rehearsal.holders.first().ok_or(DemoError::Nobody)?.clone();

@@ -17,9 +17,9 @@ pub struct Record {
 /// What can happen in a meeting. People are named by their certificates' fingerprints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// Nobody was there before.
+    /// Its first member came.
     Opened,
-    /// Nobody is there any more.
+    /// Its last member went.
     Ended,
     /// A connection was taken in; it waits, or is a member, as the next record says.
     Connected(Fingerprint),

@@ -262,6 +262,9 @@ impl Relay {
         debug!(meeting = %peer.meeting, peer = peer.who.peer.0, "connection gone");
         let mut gone = vec![peer.who];
         if self.members(peer.meeting).is_empty() {
+            if peer.is_member() {
+                self.note(peer.meeting, Happening::Ended);
+            }
             for other in self.connections(peer.meeting) {
                 if self.peers.get(&other).is_some_and(|other| other.opens) {
                     self.outputs.push_back(Output::Disconnect(other));
@@ -290,7 +293,6 @@ impl Relay {
             meeting.leave(peer.former());
             if meeting.is_empty() {
                 self.meetings.remove(&peer.meeting);
-                self.note(peer.meeting, Happening::Ended);
             }
         }
         self.finish_path(&mut peer.path);

@@ -8,11 +8,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use conclave_identity::{ChainError, CredentialError, Purpose, RelayPin, credential, key_pin, verify_chain};
+use bytes::Bytes;
+use conclave_identity::{
+    ChainError, CredentialError, ProfileError, Purpose, RelayPin, RevocationError, TlsError, credential, key_pin,
+    read_relay_level, verify_chain,
+};
 use conclave_model::{Level, wire::signal::MAX_LIST};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
+use tokio_rustls::rustls;
 
-use crate::server::Parts;
+use crate::{admission::check_lists, audit::AuditProblem, inspect_audit, server::Parts};
 use file::{Entry, File};
 
 /// Where clients connect unless the file says otherwise.
@@ -38,10 +43,12 @@ const PUBLIC: &str = "a list of IP addresses at which clients reach the relay, w
 /// | `certificate` | PEM file: the relay's certificate, then issuing CAs | must be given |
 /// | `key` | PEM file: its private key, readable by the owner alone | must be given |
 /// | `trust` | PEM file: roots whose credentials and invitations count | must be given |
-/// | `max_level` | highest level of meetings, as `"restricted"` | must be given |
+/// | `revocations` | list of files with certificate revocation lists (PEM or DER) of those offices | none |
+/// | `max_level` | highest level of meetings, as `"restricted"`; at most what the relay's certificate allows | must be given |
 /// | `max_participants` | connections at once, 1 to 10000 | 500 |
 /// | `max_participants_per_meeting` | connections in one meeting, 2 to 256 | 100 |
 /// | `log` | `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"` | `"info"` |
+/// | `audit` | file to which admissions are appended, as [`conclave_identity::audit`] says | none |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where clients connect.
@@ -56,6 +63,8 @@ pub struct Config {
     pub key: PathBuf,
     /// The file with the trusted roots.
     pub trust: PathBuf,
+    /// The files with revocation lists.
+    pub revocations: Vec<PathBuf>,
     /// The highest level that the relay may carry.
     pub max_level: Level,
     /// The most connections at once.
@@ -64,6 +73,8 @@ pub struct Config {
     pub max_participants_per_meeting: usize,
     /// How much is logged.
     pub log: LogLevel,
+    /// The file of the audit log.
+    pub audit: Option<PathBuf>,
     /// Where the keys stand that name files, for error messages.
     source: Source,
 }
@@ -91,18 +102,22 @@ struct Source {
     certificate: usize,
     key: usize,
     trust: usize,
+    /// One for each list.
+    revocations: Vec<usize>,
+    max_level: usize,
+    audit: usize,
 }
 
 /// What is wrong with a configuration: which file, which line, which key, and what is allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {source}", .file.display())]
+    #[error("{}: {reason}", .file.display())]
     Read {
         /// Which file.
         file: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// It is no TOML.
     #[error("{}:{line}: {message}", .file.display())]
@@ -164,6 +179,21 @@ pub enum ConfigError {
         /// What is wrong with that one.
         problem: Box<NamedProblem>,
     },
+    /// The relay is to carry more than its certificate allows.
+    #[error(
+        "{}:{line}: `max_level` is \"{}\", but the relay's certificate allows only \"{}\"; the office decides that \
+         when it issues the certificate", .file.display(), .asked.word(), .certified.word()
+    )]
+    Level {
+        /// Which file.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What it is to carry.
+        asked: Level,
+        /// What the certificate allows.
+        certified: Level,
+    },
 }
 
 /// What is wrong with a file that the configuration names.
@@ -184,9 +214,24 @@ pub enum NamedProblem {
     /// The relay's certificate leads to no trusted root.
     #[error("the relay's certificate leads to no root in `trust`: {0}")]
     Chain(ChainError),
+    /// The relay's certificate is of another form.
+    #[error("the relay's certificate: {0}")]
+    Certificate(ProfileError),
     /// The key is not that of the certificate.
-    #[error("the key cannot be used with the certificate: {0}")]
-    Key(conclave_identity::TlsError),
+    #[error("it is not the key of the relay's certificate: `certificate` and `key` must come from the same request")]
+    KeyMismatch,
+    /// The key cannot be used.
+    #[error("the key cannot be used: {0}")]
+    Key(TlsError),
+    /// A revocation list cannot be used.
+    #[error("{0}")]
+    Revocations(RevocationError),
+    /// No revocation list is in it.
+    #[error("it holds no certificate revocation list (PEM, \"BEGIN X509 CRL\", or DER)")]
+    NoList,
+    /// The audit log cannot be used.
+    #[error("{0}")]
+    Audit(AuditProblem),
 }
 
 impl Config {
@@ -196,7 +241,7 @@ impl Config {
     /// A [`ConfigError`] with file, line, key and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { file: path.to_owned(), source })?;
+            std::fs::read_to_string(path).map_err(|reason| ConfigError::Read { file: path.to_owned(), reason })?;
         Self::parse(path, &text)
     }
 
@@ -212,12 +257,16 @@ impl Config {
             file.need("certificate", "the path of a PEM file with the relay's certificate and its CAs")?;
         let key = file.need("key", "the path of a PEM file with the relay's private key")?;
         let trust = file.need("trust", "the path of a PEM file with the trusted root certificates")?;
+        let revocations = file.texts("revocations")?;
         let levels = "\"unclassified\", \"restricted\", \"confidential\", \"secret\" or \"top-secret\"";
-        let max_level = file.need("max_level", levels)?.parse(levels)?;
+        let max_level = file.need("max_level", levels)?;
+        let level_line = max_level.line;
+        let max_level = max_level.parse(levels)?;
         let max_participants = file.number("max_participants", 1..=10_000, "a number from 1 to 10000")?;
         let per_meeting = file.number("max_participants_per_meeting", 2..=MAX_LIST, "a number from 2 to 256")?;
         let log = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
         let log = file.text("log")?.map(|entry| entry.parse(log)).transpose()?.unwrap_or_default();
+        let audit = file.text("audit")?;
         file.finish()?;
         #[expect(clippy::expect_used, reason = "a constant, parsed by a test")]
         let listen = listen.unwrap_or_else(|| LISTEN.parse().expect("the default address is an address"));
@@ -232,11 +281,21 @@ impl Config {
             certificate: folder.join(&certificate.value),
             key: folder.join(&key.value),
             trust: folder.join(&trust.value),
+            revocations: revocations.iter().map(|entry| folder.join(&entry.value)).collect(),
             max_level,
             max_participants: max_participants.unwrap_or(PARTICIPANTS),
             max_participants_per_meeting: per_meeting.unwrap_or(PARTICIPANTS_PER_MEETING),
             log,
-            source: Source { file: path.to_owned(), certificate: certificate.line, key: key.line, trust: trust.line },
+            audit: audit.as_ref().map(|entry| folder.join(&entry.value)),
+            source: Source {
+                file: path.to_owned(),
+                certificate: certificate.line,
+                key: key.line,
+                trust: trust.line,
+                revocations: revocations.iter().map(|entry| entry.line).collect(),
+                max_level: level_line,
+                audit: audit.map_or(0, |entry| entry.line),
+            },
         })
     }
 
@@ -244,7 +303,7 @@ impl Config {
     /// 1970-01-01 UTC).
     ///
     /// # Errors
-    /// [`ConfigError::Named`].
+    /// [`ConfigError::Named`], [`ConfigError::Level`].
     pub fn parts(&self, wall: u64) -> Result<Parts, ConfigError> {
         let trust = |problem| self.named("trust", self.source.trust, &self.trust, problem);
         let certificate = |problem| self.named("certificate", self.source.certificate, &self.certificate, problem);
@@ -263,8 +322,23 @@ impl Config {
             return Err(certificate(NamedProblem::Chain(error)));
         }
         let private = read_key(&self.key).map_err(key)?;
-        conclave_identity::tls::server_config(chain.clone(), private.clone_key(), &roots)
-            .map_err(|error| key(NamedProblem::Key(error)))?;
+        conclave_identity::tls::server_config(chain.clone(), private.clone_key(), &roots).map_err(|error| {
+            key(match error {
+                TlsError::Rustls(rustls::Error::InconsistentKeys(_)) => NamedProblem::KeyMismatch,
+                TlsError::Rustls(_) | TlsError::Anchors | TlsError::Chain(_) => NamedProblem::Key(error),
+            })
+        })?;
+        let own = chain.first().map(read_relay_level).transpose();
+        let certified = own.map_err(|error| certificate(NamedProblem::Certificate(error)))?.unwrap_or_default();
+        if self.max_level > certified {
+            let (file, line) = (self.source.file.clone(), self.source.max_level);
+            return Err(ConfigError::Level { file, line, asked: self.max_level, certified });
+        }
+        let revocations = self.read_revocations(&roots, chain.get(1..).unwrap_or_default())?;
+        if let Some(audit) = &self.audit {
+            let problem = |problem| self.named("audit", self.source.audit, audit, NamedProblem::Audit(problem));
+            inspect_audit(audit).map_err(problem)?;
+        }
         Ok(Parts {
             listen: self.listen,
             media: self.media,
@@ -272,10 +346,29 @@ impl Config {
             chain,
             key: private,
             roots,
+            revocations,
             max_level: self.max_level,
             max_participants: self.max_participants,
             max_participants_per_meeting: self.max_participants_per_meeting,
+            audit: self.audit.clone(),
         })
+    }
+
+    /// Reads the lists file by file, so that a bad one is named; then all together, for there may be too many.
+    fn read_revocations(
+        &self,
+        roots: &[CertificateDer<'static>],
+        authorities: &[CertificateDer<'static>],
+    ) -> Result<Vec<Bytes>, ConfigError> {
+        let mut all = Vec::new();
+        for (path, line) in self.revocations.iter().zip(&self.source.revocations) {
+            let problem = |problem| self.named("revocations", *line, path, problem);
+            all.extend(read_lists(path).map_err(problem)?);
+            for root in roots {
+                check_lists(&all, authorities, root).map_err(|error| problem(NamedProblem::Revocations(error)))?;
+            }
+        }
+        Ok(all)
     }
 
     fn named(&self, key: &'static str, line: usize, named: &Path, problem: NamedProblem) -> ConfigError {
@@ -329,6 +422,19 @@ fn parse_public(entry: &Entry) -> Result<SocketAddr, ConfigError> {
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, NamedProblem> {
     let certificates = credential::parse_bundle(&std::fs::read_to_string(path)?)?;
     if certificates.is_empty() { Err(NamedProblem::NoCertificate) } else { Ok(certificates) }
+}
+
+/// The revocation lists in a file: PEM blocks, or one list as it is.
+fn read_lists(path: &Path) -> Result<Vec<Bytes>, NamedProblem> {
+    let bytes = std::fs::read(path)?;
+    // ASN.1 begins with a sequence (0x30), which is a digit in text and begins no PEM.
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![bytes.into()]);
+    }
+    let lists = CertificateRevocationListDer::pem_slice_iter(&bytes);
+    let lists: Vec<Bytes> =
+        lists.map(|list| list.map(|list| Bytes::copy_from_slice(&list))).collect::<Result<_, _>>().unwrap_or_default();
+    if lists.is_empty() { Err(NamedProblem::NoList) } else { Ok(lists) }
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, NamedProblem> {

@@ -1,15 +1,23 @@
 //! One signalling connection, from the first byte to the last.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
-use conclave_identity::fingerprint;
-use conclave_model::wire::signal::{self, FromRelay, Hello, Refusal, ToRelay};
+use conclave_identity::{audit, fingerprint};
+use conclave_model::{
+    Fingerprint,
+    wire::signal::{self, FromRelay, Hello, Refusal, ToRelay},
+};
 use conclave_relay_core::{Admitted, ConnectionId};
 use conclave_transport::Path;
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
+use rustls_pki_types::CertificateDer;
 use tokio::{
     net::TcpStream,
     sync::{mpsc, oneshot, watch},
@@ -23,12 +31,14 @@ use tokio_tungstenite::{
 use tracing::{debug, info};
 
 use crate::{
-    admission::Policy,
+    admission::{Policy, Refused},
+    audit::{Audit, word},
     clock,
     door::Place,
     engine::Command,
     heard::{Heard, LastHeard},
     outbox::{Waiting, outbox},
+    tally::{Tally, count},
 };
 
 /// How long a client has from its first byte to its `Hello`.
@@ -59,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) media: Vec<SocketAddr>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) down: watch::Receiver<bool>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) audit: Audit,
 }
 
 /// A connection that the state machine knows.
@@ -88,6 +100,20 @@ enum Ended {
     GoingAway,
 }
 
+impl Ended {
+    /// Where it is counted, unless it is nobody's fault.
+    fn counter<'a>(&self, tally: &'a Tally) -> Option<&'a AtomicU64> {
+        match self {
+            Self::TimedOut(_) => Some(&tally.idle),
+            Self::Tls(_) | Self::NoCertificate => Some(&tally.tls),
+            Self::WebSocket(_) => Some(&tally.websocket),
+            Self::Closed => Some(&tally.closed),
+            Self::Refused(_) => Some(&tally.refused),
+            Self::GoingAway => None,
+        }
+    }
+}
+
 /// Serves one connection until it ends.
 pub(crate) async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
     let mut down = shared.down.clone();
@@ -99,14 +125,22 @@ pub(crate) async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) 
         Ok(connection) => {
             drop(place);
             let id = connection.id;
-            converse(connection, &shared.commands).await;
+            converse(connection, &shared).await;
             // Nobody to tell where the relay is shutting down.
             let _ = shared.commands.send(Command::Gone(id)).await;
         }
         // Who is refused has a certificate of ours, so this is somebody's mistake that an administrator wants to see; what
         // anybody can cause stays below.
-        Err(error @ Ended::Refused(_)) => info!(%error, "connection not taken in"),
-        Err(error) => debug!(%error, "connection not taken in"),
+        Err(error) => {
+            if let Some(counter) = error.counter(&shared.tally) {
+                count(counter);
+            }
+            if let Ended::Refused(_) = error {
+                info!(%error, "connection not taken in");
+            } else {
+                debug!(%error, "connection not taken in");
+            }
+        }
     }
 }
 
@@ -114,7 +148,7 @@ async fn open(stream: TcpStream, shared: &Shared) -> Result<Open, Ended> {
     let knocked = timeout(HANDSHAKE, knock(stream, shared)).await.map_err(|_| Ended::TimedOut("hello"))?;
     let (mut socket, last, first) = knocked?;
     let opened = match first {
-        Ok((hello, fingerprint)) => enter(hello, fingerprint, shared).await?,
+        Ok((hello, chain)) => enter(hello, &chain, shared).await?,
         Err(refusal) => Err(refusal),
     };
     match opened {
@@ -128,7 +162,7 @@ async fn open(stream: TcpStream, shared: &Shared) -> Result<Open, Ended> {
     }
 }
 
-type First = Result<(Hello, [u8; 32]), Refusal>;
+type First = Result<(Hello, Vec<CertificateDer<'static>>), Refusal>;
 
 /// Everything up to the first message.
 async fn knock(stream: TcpStream, shared: &Shared) -> Result<(Socket, LastHeard, First), Ended> {
@@ -138,8 +172,8 @@ async fn knock(stream: TcpStream, shared: &Shared) -> Result<(Socket, LastHeard,
     let last = stream.last();
     let stream = shared.tls.accept(stream).await.map_err(Ended::Tls)?;
     let certificates = stream.get_ref().1.peer_certificates();
-    let certificate = certificates.and_then(<[_]>::first).ok_or(Ended::NoCertificate)?;
-    let fingerprint = fingerprint(certificate);
+    let chain = certificates.filter(|chain| !chain.is_empty()).ok_or(Ended::NoCertificate)?;
+    let chain: Vec<_> = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
     let config = WebSocketConfig::default()
         .read_buffer_size(16 << 10)
         .max_message_size(Some(signal::MAX_MESSAGE))
@@ -148,7 +182,7 @@ async fn knock(stream: TcpStream, shared: &Shared) -> Result<(Socket, LastHeard,
     loop {
         let first = match socket.next().await.ok_or(Ended::Closed)?? {
             Message::Binary(bytes) => match signal::decode_to_relay(&bytes) {
-                Ok(ToRelay::Hello(hello)) => Ok((hello, fingerprint)),
+                Ok(ToRelay::Hello(hello)) => Ok((hello, chain)),
                 Ok(_) | Err(_) => Err(Refusal::Misbehaved),
             },
             Message::Ping(_) | Message::Pong(_) => continue,
@@ -162,31 +196,42 @@ async fn knock(stream: TcpStream, shared: &Shared) -> Result<(Socket, LastHeard,
 /// Checks a hello, here and at the state machine.
 async fn enter(
     hello: Hello,
-    fingerprint: [u8; 32],
+    chain: &[CertificateDer<'static>],
     shared: &Shared,
 ) -> Result<Result<(ConnectionId, Waiting), Refusal>, Ended> {
-    let open_for = match shared.policy.admit(&hello, &fingerprint, clock::wall()) {
-        Ok(open_for) => open_for,
-        Err(refusal) => return Ok(Err(refusal)),
+    let fingerprint = chain.first().map(fingerprint).unwrap_or_default();
+    let meeting = hello.meeting;
+    let refuse = |Refused { why, meeting }| {
+        let record = match meeting {
+            Some(meeting) => audit::Record::in_meeting(audit::Event::Refused, meeting),
+            None => audit::Record::of(audit::Event::Refused),
+        };
+        shared.audit.note(record.person(Fingerprint(fingerprint)).because(word(why)));
+        why
+    };
+    let entry = match shared.policy.admit(&hello, chain, clock::wall()) {
+        Ok(entry) => entry,
+        Err(refused) => return Ok(Err(refuse(refused))),
     };
     let now = clock::now();
-    let admitted = Box::new(Admitted { fingerprint, hello, until: now + open_for, rank: None, opens: true });
+    let until = now + entry.open_for;
+    let admitted = Box::new(Admitted { fingerprint, hello, until, rank: entry.rank, opens: entry.opens });
     // Made here, for it takes longer than a packet may wait.
     let path = Box::new(Path::relay(&shared.media, now));
     let (outbox, waiting) = outbox();
     let (reply, answer) = oneshot::channel();
     shared.commands.send(Command::Open { path, admitted, outbox, reply }).await.map_err(|_| Ended::GoingAway)?;
     let result = answer.await.map_err(|_| Ended::GoingAway)?;
-    Ok(result.map(|id| (id, waiting)))
+    Ok(result.map(|id| (id, waiting)).map_err(|why| refuse(Refused { why, meeting: Some(meeting) })))
 }
 
 /// Carries messages both ways until either side is done.
-async fn converse(connection: Open, commands: &mpsc::Sender<Command>) {
+async fn converse(connection: Open, shared: &Shared) {
     let Open { id, socket, mut waiting, last } = connection;
     let (mut sink, mut stream) = socket.split();
     let is_open = tokio::select! {
-        is_open = write(&mut sink, &mut waiting, &last) => is_open,
-        () = read(&mut stream, id, commands) => false,
+        is_open = write(&mut sink, &mut waiting, &last, &shared.tally) => is_open,
+        () = read(&mut stream, id, &shared.commands) => false,
     };
     if is_open && let Ok(socket) = sink.reunite(stream) {
         part(socket).await;
@@ -194,7 +239,7 @@ async fn converse(connection: Open, commands: &mpsc::Sender<Command>) {
 }
 
 /// Says what is to be said. Returns once nothing more will come, and then whether the connection still works.
-async fn write(sink: &mut SplitSink<Socket, Message>, waiting: &mut Waiting, last: &LastHeard) -> bool {
+async fn write(sink: &mut SplitSink<Socket, Message>, waiting: &mut Waiting, last: &LastHeard, tally: &Tally) -> bool {
     let mut ping = tokio::time::interval(PING);
     loop {
         let message = tokio::select! {
@@ -204,6 +249,7 @@ async fn write(sink: &mut SplitSink<Socket, Message>, waiting: &mut Waiting, las
             },
             _ = ping.tick() => {
                 if last.silence() > SILENCE {
+                    count(&tally.silent);
                     debug!("a client fell silent");
                     return false;
                 }
@@ -214,6 +260,7 @@ async fn write(sink: &mut SplitSink<Socket, Message>, waiting: &mut Waiting, las
             Ok(Ok(())) => {}
             Ok(Err(_)) => return false,
             Err(_) => {
+                count(&tally.slow);
                 debug!("a client reads too slowly");
                 return false;
             }

@@ -4,16 +4,24 @@ use std::{
     collections::HashMap,
     io,
     pin::pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use conclave_model::wire::signal::{Refusal, ToRelay};
 use conclave_relay_core::{Admitted, ConnectionId, Counters, Output, Relay, RelayConfig};
 use conclave_transport::Path;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
-use crate::{clock, outbox::Outbox, socket::MediaSocket};
+use crate::{
+    audit::Audit,
+    clock,
+    outbox::Outbox,
+    socket::MediaSocket,
+    tally::{DoorCounters, Tally, count},
+};
 
 /// How many commands may wait for the media thread.
 pub(crate) const COMMANDS: usize = 1024;
@@ -54,20 +62,35 @@ pub(crate) struct Engine {
     socket: MediaSocket,
     outboxes: HashMap<ConnectionId, Outbox>,
     wake: Instant,
-    reported: (Instant, Counters),
+    reported: (Instant, Counters, DoorCounters),
     unsent: u64,
+    tally: Arc<Tally>,
+    audit: Audit,
 }
 
 impl Engine {
-    pub(crate) fn new(config: RelayConfig, socket: MediaSocket) -> Self {
+    pub(crate) fn new(
+        config: RelayConfig,
+        revocations: Vec<Bytes>,
+        socket: MediaSocket,
+        tally: Arc<Tally>,
+        audit: Audit,
+    ) -> Self {
         let now = clock::now();
+        let mut relay = Relay::new(config, now);
+        relay.set_revocations(revocations);
+        if audit.is_kept() {
+            relay.keep_records();
+        }
         Self {
-            relay: Relay::new(config, now),
+            relay,
             socket,
             outboxes: HashMap::new(),
             wake: now,
-            reported: (now, Counters::default()),
+            reported: (now, Counters::default(), DoorCounters::default()),
             unsent: 0,
+            tally,
+            audit,
         }
     }
 
@@ -151,6 +174,7 @@ impl Engine {
                 Output::Signal(connection, message) => {
                     let slow = self.outboxes.get(&connection).is_some_and(|outbox| outbox.say(message).is_err());
                     if slow {
+                        count(&self.tally.slow);
                         debug!("a client reads too slowly");
                         self.outboxes.remove(&connection);
                         self.relay.close(connection, clock::now());
@@ -161,25 +185,30 @@ impl Engine {
                 }
                 Output::Wake(at) => {
                     self.wake = at;
-                    return;
+                    break;
                 }
             }
+        }
+        while let Some(record) = self.relay.poll_record() {
+            self.audit.note_meeting(record);
         }
     }
 
     fn report(&mut self, now: Instant) {
-        let (since, before) = self.reported;
+        let (since, ..) = self.reported;
         if now.duration_since(since) >= REPORT {
-            if before != self.relay.counters() {
+            let (counters, door) = (self.relay.counters(), self.tally.counters());
+            if self.reported != (since, counters, door) {
                 self.log();
             }
-            self.reported = (now, self.relay.counters());
+            self.reported = (now, counters, door);
         }
     }
 
     fn log(&self) {
         let counters = self.relay.counters();
         let (meetings, peers, unsent) = (self.relay.meetings(), self.relay.peers(), self.unsent);
-        info!(meetings, peers, unsent, ?counters, "so far");
+        let door = self.tally.counters();
+        info!(meetings, peers, unsent, ?counters, ?door, "so far");
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use conclave_relay::{Config, Parts};
+use conclave_relay::{Config, Parts, Protection, inspect_audit, protect_process};
 
 /// The self-hosted relay of Conclave: it carries encrypted meetings and can open none of them.
 #[derive(Debug, Parser)]
@@ -60,12 +60,15 @@ fn load(path: &std::path::Path) -> Result<(Config, Parts)> {
 }
 
 fn serve(path: &std::path::Path) -> Result<()> {
+    // Before the key is read.
+    let Protection { undumpable, locked } = protect_process();
     let (config, parts) = load(path)?;
     let filter = tracing_subscriber::EnvFilter::new(format!(
         "warn,conclave={0},conclave_relay={0},conclave_relay_core={0}",
         config.log
     ));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    tracing::info!(core_dumps = !undumpable, memory_locked = locked, "memory of the process");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anything starts, so that no signal is lost.
     let stop = runtime.block_on(async { signals() })?;
@@ -110,6 +113,14 @@ fn check(path: &std::path::Path) -> Result<()> {
     }
     writeln!(out, "max level    {}", config.max_level.word())?;
     writeln!(out, "trust        {} root certificate(s)", parts.roots.len())?;
+    writeln!(out, "revocations  {} list(s)", parts.revocations.len())?;
+    match &config.audit {
+        None => writeln!(out, "audit log    none")?,
+        Some(file) => {
+            let lines = inspect_audit(file)?.map_or(0, |summary| summary.lines);
+            writeln!(out, "audit log    {} ({lines} records)", file.display())?;
+        }
+    }
     if let Some(pin) = parts.pin() {
         writeln!(out, "key pin      {}", hex::encode(pin.0))?;
     }

@@ -3,12 +3,14 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
 
-use conclave_identity::TlsError;
+use bytes::Bytes;
+use conclave_identity::{ProfileError, RevocationError, TlsError, read_relay_level};
 use conclave_model::Level;
 use conclave_relay_core::RelayConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,10 +24,12 @@ use tracing::{debug, info};
 
 use crate::{
     admission::Policy,
+    audit::{self, Audit, AuditProblem},
     connection::{self, Shared},
     door::Door,
     engine::{COMMANDS, Engine, FAREWELL},
     socket::{self, MediaSocket},
+    tally::{DoorCounters, Tally, count},
 };
 
 /// How many threads do TLS and signalling.
@@ -51,42 +55,68 @@ pub struct Parts {
     pub key: PrivateKeyDer<'static>,
     /// The offices whose credentials and invitations count.
     pub roots: Vec<CertificateDer<'static>>,
-    /// The highest level that the relay may carry.
+    /// Certificate revocation lists of the offices, DER; checked here, and given to every client.
+    pub revocations: Vec<Bytes>,
+    /// The highest level that the relay may carry; its certificate must allow it.
     pub max_level: Level,
     /// The most connections at once.
     pub max_participants: usize,
     /// The most connections in one meeting, up to 256.
     pub max_participants_per_meeting: usize,
+    /// The file of the audit log; `None` for none.
+    pub audit: Option<PathBuf>,
 }
 
 /// Why a relay could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port for signalling cannot be had.
-    #[error("cannot listen at {address} (TCP): {source}")]
+    #[error("cannot listen at {address} (TCP): {reason}")]
     Listen {
         /// Which one.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The port for media cannot be had.
-    #[error("cannot receive media at {address} (UDP): {source}")]
+    #[error("cannot receive media at {address} (UDP): {reason}")]
     Media {
         /// Which one.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Clients would be told an address that leads nowhere.
     #[error("{0} is no address that clients can reach; name the relay's public address")]
     Public(SocketAddr),
     /// Certificate, key or trust anchors are unusable.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    #[error("{0}")]
+    Tls(TlsError),
+    /// The relay's own certificate cannot be read.
+    #[error("the relay's certificate: {0}")]
+    Certificate(ProfileError),
+    /// The relay is to carry more than its certificate allows.
+    #[error("the relay's certificate allows meetings up to {certified}, not {asked}")]
+    Level {
+        /// What it is to carry.
+        asked: Level,
+        /// What the certificate allows.
+        certified: Level,
+    },
+    /// A revocation list cannot be used.
+    #[error("{0}")]
+    Revocations(RevocationError),
+    /// The audit log cannot be used.
+    #[error("the audit log {}: {problem}", .file.display())]
+    Audit {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: AuditProblem,
+    },
     /// The system gives no threads or no event queue.
     #[error("cannot start the relay's threads: {0}")]
-    Threads(#[source] io::Error),
+    Threads(io::Error),
 }
 
 /// A relay at work. Dropping it shuts it down.
@@ -96,6 +126,7 @@ pub struct Running {
     media: Vec<SocketAddr>,
     shutdown: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    tally: Arc<Tally>,
 }
 
 impl Running {
@@ -107,6 +138,11 @@ impl Running {
     /// Where clients send media.
     pub fn media(&self) -> &[SocketAddr] {
         &self.media
+    }
+
+    /// What came to nothing at the door so far.
+    pub fn door(&self) -> DoorCounters {
+        self.tally.counters()
     }
 
     /// Tells every client that the relay goes away, and ends. Takes up to some seconds where clients do not answer.
@@ -132,10 +168,14 @@ impl Drop for Running {
 /// # Errors
 /// A [`StartError`] says which address, file or resource is missing.
 pub fn start(parts: Parts) -> Result<Running, StartError> {
-    let Parts { chain, key, roots, .. } = parts;
-    let tls = conclave_identity::tls::server_config(chain, key, &roots)?;
+    let Parts { chain, key, roots, revocations, .. } = parts;
+    check_level(&chain, parts.max_level)?;
+    let authorities = chain.get(1..).unwrap_or_default();
+    let policy = Policy::new(roots.clone(), &revocations, authorities, parts.max_level);
+    let policy = policy.map_err(StartError::Revocations)?;
+    let tls = conclave_identity::tls::server_config(chain, key, &roots).map_err(StartError::Tls)?;
     let listener =
-        socket::listen(parts.listen).map_err(|source| StartError::Listen { address: parts.listen, source })?;
+        socket::listen(parts.listen).map_err(|reason| StartError::Listen { address: parts.listen, reason })?;
     let address = listener.local_addr().map_err(StartError::Threads)?;
     let (media, bound) = bind_media(parts.listen, address, parts.media)?;
     let public = public_addresses(&parts.public, bound)?;
@@ -147,19 +187,24 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
         max_peers: parts.max_participants,
         max_peers_per_meeting: parts.max_participants_per_meeting,
     };
+    let tally = Arc::new(Tally::default());
+    let (audit, writer) = open_audit(parts.audit, &tally)?;
     let shared = Arc::new(Shared {
         tls: TlsAcceptor::from(Arc::new(tls)),
-        policy: Policy { roots, max_level: parts.max_level },
+        policy,
         media: public.clone(),
         commands,
         down: down.clone(),
+        tally: Arc::clone(&tally),
+        audit: audit.clone(),
     });
 
     let media_runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Threads)?;
     let engine = {
         let _inside = media_runtime.enter();
-        Engine::new(config, MediaSocket::new(media, &public).map_err(StartError::Threads)?)
+        let socket = MediaSocket::new(media, &public).map_err(StartError::Threads)?;
+        Engine::new(config, revocations, socket, Arc::clone(&tally), audit)
     };
     let signal_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SIGNAL_THREADS)
@@ -168,7 +213,7 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
         .build()
         .map_err(StartError::Threads)?;
 
-    let mut running = Running { address, media: public, shutdown, threads: Vec::new() };
+    let mut running = Running { address, media: public, shutdown, threads: Vec::new(), tally };
     let media_down = down.clone();
     let media = move || media_runtime.block_on(engine.run(inbox, media_down));
     running.threads.push(spawn("relay-media", media)?);
@@ -177,8 +222,29 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
         signal_runtime.shutdown_timeout(Duration::from_millis(200));
     };
     running.threads.push(spawn("relay-door", door)?);
+    // The last to end: it writes until all others are gone.
+    if let Some(writer) = writer {
+        running.threads.push(spawn("relay-audit", move || writer.run())?);
+    }
     info!(%address, "relay is ready");
     Ok(running)
+}
+
+/// Refuses a relay that is to carry more than its certificate allows.
+fn check_level(chain: &[CertificateDer<'_>], asked: Level) -> Result<(), StartError> {
+    let certified = match chain.first() {
+        Some(own) => read_relay_level(own).map_err(StartError::Certificate)?,
+        None => Level::Unclassified,
+    };
+    if asked > certified { Err(StartError::Level { asked, certified }) } else { Ok(()) }
+}
+
+fn open_audit(file: Option<PathBuf>, tally: &Arc<Tally>) -> Result<(Audit, Option<audit::Writer>), StartError> {
+    let Some(file) = file else { return Ok((Audit::none(Arc::clone(tally)), None)) };
+    match Audit::open(&file, Arc::clone(tally)) {
+        Ok((audit, writer)) => Ok((audit, Some(writer))),
+        Err(problem) => Err(StartError::Audit { file, problem }),
+    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
@@ -198,7 +264,7 @@ fn bind_media(
         bound = socket::bind_media(SocketAddr::new(address.ip(), 0));
     }
     let with_address = bound.and_then(|socket| socket.local_addr().map(|address| (socket, address)));
-    with_address.map_err(|source| StartError::Media { address, source })
+    with_address.map_err(|reason| StartError::Media { address, reason })
 }
 
 fn public_addresses(public: &[SocketAddr], bound: SocketAddr) -> Result<Vec<SocketAddr>, StartError> {
@@ -239,7 +305,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut down: watch::Rec
                     debug!(%from, "connection");
                     connections.spawn(connection::serve(stream, place, Arc::clone(&shared)));
                 }
-                None => debug!(%from, "too many at the door"),
+                None => {
+                    count(&shared.tally.crowded);
+                    debug!(%from, "too many at the door");
+                }
             },
             Err(error) => {
                 // Out of file descriptors, or a client that left again.

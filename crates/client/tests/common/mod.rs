@@ -92,9 +92,11 @@ impl Table {
             chain: identity.chain().to_vec(),
             key: identity.private_key(),
             roots: vec![identity.root().clone()],
+            revocations: Vec::new(),
             max_level: Level::TopSecret,
             max_participants: 100,
             max_participants_per_meeting: 100,
+            audit: None,
         })
         .unwrap()
     }

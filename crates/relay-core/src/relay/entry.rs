@@ -94,7 +94,6 @@ impl Relay {
         let Newcomer { meeting: id, leaf, fingerprint, key_package, until, rank, opens } = newcomer;
         let connection = ConnectionId(self.last_connection + 1);
         let create = opens && self.members(id).is_empty();
-        let is_new = !self.meetings.contains_key(&id);
         let meeting = self.meetings.entry(id).or_default();
         let others: Vec<_> = meeting.connections().collect();
         let number = meeting.enter(connection).ok_or(Refusal::Full)?;
@@ -110,11 +109,13 @@ impl Relay {
         self.ufrags.insert(peer.ufrag.clone(), connection);
         self.peers.insert(connection, peer);
         self.timetable.insert((self.now, connection));
-        if is_new {
-            self.note(id, Happening::Opened);
-        }
         self.note(id, Happening::Connected(fingerprint));
-        self.note(id, if create { Happening::Member(fingerprint) } else { Happening::Waiting(fingerprint) });
+        if create {
+            self.note(id, Happening::Opened);
+            self.note(id, Happening::Member(fingerprint));
+        } else {
+            self.note(id, Happening::Waiting(fingerprint));
+        }
 
         let neighbours = others.iter().filter_map(|other| self.peers.get(other)).map(|peer| peer.who).collect();
         let revocations = self.revocations.clone();

@@ -286,17 +286,20 @@ fn the_log_is_told_who_came_and_went_and_why() {
     let waiting = guest(&mut room, 5);
     room.commit(chair, 0, &[waiting]);
     dismiss(&mut room, chair, waiting, Dismissal::Ejected);
+    self::guest(&mut room, 6);
     room.say(chair, ToRelay::Leave);
-    let (chair, guest) = (Fingerprint([0; 32]), Fingerprint([5; 32]));
+    let [chair, guest, late] = [0, 5, 6].map(|person| Fingerprint([person; 32]));
     let expected = [
-        Happening::Opened,
         Happening::Connected(chair),
+        Happening::Opened,
         Happening::Member(chair),
         Happening::Connected(guest),
         Happening::Waiting(guest),
         Happening::Member(guest),
         Happening::Dismissed { who: guest, by: chair, why: Dismissal::Ejected },
         Happening::Left { who: guest, why: Some(Refusal::Ejected) },
+        Happening::Connected(late),
+        Happening::Waiting(late),
         Happening::Left { who: chair, why: None },
         Happening::Ended,
     ];

@@ -14,6 +14,8 @@ trust = "roots.pem"
 max_level = "secret"
 max_participants_per_meeting = 0x40
 log = "debug"
+revocations = ["lists/crl.pem", "/lists/other.crl"]
+audit = "log/audit.jsonl"
 "#;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -34,6 +36,10 @@ fn a_complete_file_is_read() {
     assert_eq!(config.max_level, Level::Secret);
     assert_eq!((config.max_participants, config.max_participants_per_meeting), (500, 64));
     assert_eq!(config.log, LogLevel::Debug);
+    assert_eq!(config.revocations, ["/etc/lists/crl.pem", "/lists/other.crl"].map(Path::new));
+    assert_eq!(config.audit.as_deref(), Some(Path::new("/etc/log/audit.jsonl")));
+    let config = parse(&GOOD.replace("revocations", "#").replace("audit", "#")).unwrap();
+    assert_eq!((config.revocations.len(), config.audit), (0, None));
 }
 
 #[test]
@@ -85,7 +91,7 @@ fn a_relay_without_an_address_that_clients_can_reach_is_refused() {
 #[test]
 fn what_is_no_toml_is_named_with_its_line() {
     assert!(complaint(&GOOD.replace("\"debug\"", "\"debug")).starts_with("/etc/relay.toml:12: "));
-    assert!(complaint(&format!("{GOOD}\nlog = \"info\"")).starts_with("/etc/relay.toml:14: "));
+    assert!(complaint(&format!("{GOOD}\nlog = \"info\"")).starts_with("/etc/relay.toml:16: "));
 }
 
 #[test]

@@ -1,12 +1,24 @@
 //! Who is let in, and what the others are told.
 
-use conclave_identity::issue::{Authority, Rehearsal, RehearsalSpec, Validity, delegate};
-use conclave_model::{
-    Level,
-    wire::signal::{FromRelay, Refusal, ToRelay, VERSION},
+use conclave_identity::{
+    Admission,
+    audit::{self, Event, Record},
+    issue::{Authority, Reason, Rehearsal, RehearsalSpec, Validity, delegate},
 };
+use conclave_model::{
+    Fingerprint, Level,
+    wire::signal::{Dismissal, FromRelay, Refusal, ToRelay, VERSION},
+};
+use conclave_relay::{StartError, start};
 
-use crate::client::{Scene, wall};
+use crate::client::{Scene, parts, wall};
+
+/// What the second person is told, and what the office's log says of it.
+async fn second(scene: &Scene) -> Refusal {
+    let mut client = scene.hello(1).await;
+    let Some(FromRelay::Refused(refusal)) = client.hear().await else { panic!("not refused") };
+    refusal
+}
 
 async fn refusal(scene: &Scene) -> Refusal {
     let mut client = scene.hello(0).await;
@@ -131,4 +143,125 @@ async fn a_full_relay_says_so() {
     first.joined().await;
     let mut second = scene.hello(1).await;
     assert_eq!(second.hear().await, Some(FromRelay::Refused(Refusal::Full)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_connection_has_to_say_that_it_takes_over() {
+    let scene = Scene::new(1);
+    let mut first = scene.hello(0).await;
+    first.joined().await;
+    let mut second = scene.connect(scene.holder(0)).await.unwrap();
+    let mut hello = second.make_hello(&scene.rehearsal);
+    hello.take_over = false;
+    second.say(&ToRelay::Hello(hello)).await;
+    assert_eq!(second.hear().await, Some(FromRelay::Refused(Refusal::AlreadyHere)));
+    first.say(&ToRelay::Leave).await;
+    assert_eq!(first.hear().await, None, "the older one went by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_lobby_the_named_wait_for_the_chair_or_a_successor() {
+    let mut scene = Scene::new(3);
+    let third = Fingerprint(scene.holder(2).person().fingerprint);
+    let changed = scene.rehearsal.reissue(|content| {
+        (content.admission, content.succession) = (Admission::Lobby, vec![third]);
+    });
+    changed.unwrap();
+    let mut delegate = scene.hello(1).await;
+    assert!(!delegate.joined().await.create);
+    let mut successor = scene.hello(2).await;
+    assert!(successor.joined().await.create);
+    assert!(matches!(successor.hear().await, Some(FromRelay::Arrived(_))));
+    assert!(matches!(delegate.hear().await, Some(FromRelay::Arrived(_))));
+
+    let mut chair = scene.hello(0).await;
+    let chair_joined = chair.joined().await;
+    assert!(!chair_joined.create);
+    assert!(matches!(successor.hear().await, Some(FromRelay::Arrived(_))));
+    let delegate_number = chair_joined.neighbours[0].peer;
+    successor.say(&ToRelay::Dismiss { peer: delegate_number, why: Dismissal::Denied }).await;
+    assert!(matches!(delegate.hear().await, Some(FromRelay::Arrived(_))));
+    assert_eq!(delegate.hear().await, Some(FromRelay::Refused(Refusal::Denied)));
+    assert_eq!(delegate.hear().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_relays_list_revokes_is_refused() {
+    let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(2, wall())).unwrap();
+    let revoked = rehearsal.holders[1].chain()[..1].to_vec();
+    let list = rehearsal.authority.revoke(&revoked, Reason::KeyCompromise, wall()).unwrap().clone();
+    let mut parts = parts(&rehearsal);
+    parts.revocations = vec![list.clone()];
+    let scene = Scene { relay: start(parts).unwrap(), rehearsal };
+    assert_eq!(second(&scene).await, Refusal::Revoked);
+    let mut first = scene.hello(0).await;
+    assert_eq!(first.joined().await.revocations, [list], "the others get the list");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_invitations_list_revokes_is_refused() {
+    let mut scene = Scene::new(2);
+    let revoked = scene.holder(1).chain()[..1].to_vec();
+    let list = scene.rehearsal.authority.revoke(&revoked, Reason::Superseded, wall()).unwrap().to_vec();
+    scene.rehearsal.reissue(|content| content.revocations = vec![list.into()]).unwrap();
+    assert_eq!(second(&scene).await, Refusal::Revoked);
+    scene.hello(0).await.joined().await;
+}
+
+#[test]
+fn a_relay_does_not_carry_more_than_its_certificate_allows() {
+    let rehearsal = Rehearsal::new(&RehearsalSpec::new(1, wall())).unwrap();
+    let day = Validity::days(wall(), 1);
+    let relay = rehearsal.authority.issue_relay_certificate(&["127.0.0.1".into()], Level::Restricted, day).unwrap();
+    let with = |max_level| {
+        let mut parts = parts(&rehearsal);
+        (parts.chain, parts.key, parts.max_level) = (relay.chain().to_vec(), relay.private_key(), max_level);
+        start(parts)
+    };
+    with(Level::Restricted).unwrap();
+    let error = with(Level::Secret).unwrap_err();
+    assert!(matches!(error, StartError::Level { asked: Level::Secret, certified: Level::Restricted }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_names_certificates_and_reasons_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let scene = Scene::with(2, |parts| parts.audit = Some(file.clone()));
+    let meeting = scene.rehearsal.invitation.content().meeting;
+    let [chair, uninvited] = [Fingerprint(scene.holder(0).person().fingerprint), {
+        let other =
+            scene.rehearsal.authority.issue_credential(&delegate(7, wall()), Validity::days(wall(), 1)).unwrap();
+        let mut client = scene.hello_as(other.holder()).await;
+        assert_eq!(client.hear().await, Some(FromRelay::Refused(Refusal::NotInvited)));
+        Fingerprint(other.holder().person().fingerprint)
+    }];
+    let mut client = scene.hello(0).await;
+    client.joined().await;
+    let mut again = scene.connect(scene.holder(0)).await.unwrap();
+    let mut hello = again.make_hello(&scene.rehearsal);
+    hello.take_over = false;
+    again.say(&ToRelay::Hello(hello)).await;
+    assert!(again.hear().await.is_some());
+    client.say(&ToRelay::Leave).await;
+    assert_eq!(client.hear().await, None);
+    tokio::task::spawn_blocking(move || scene.relay.shutdown()).await.unwrap();
+
+    let of = |event| Record::in_meeting(event, meeting);
+    let expected = [
+        Record::of(Event::Started),
+        of(Event::Refused).person(uninvited).because("not-invited"),
+        of(Event::Connected).person(chair),
+        of(Event::MeetingOpened),
+        of(Event::Member).person(chair),
+        of(Event::Refused).person(chair).because("already-here"),
+        of(Event::Left).person(chair),
+        of(Event::MeetingEnded),
+        Record::of(Event::Stopped),
+    ];
+    let mut records = Vec::new();
+    audit::walk(std::fs::File::open(&file).unwrap(), |entry| records.push(entry.record)).unwrap();
+    assert_eq!(records, expected);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(!text.contains("Emma") && !text.contains("Rehearsal") && !text.contains("127.0.0.1"), "{text}");
 }

@@ -44,9 +44,11 @@ pub(crate) fn parts(rehearsal: &Rehearsal) -> Parts {
         chain: rehearsal.relay.chain().to_vec(),
         key: rehearsal.relay.private_key(),
         roots: vec![rehearsal.authority.root().clone()],
+        revocations: Vec::new(),
         max_level: Level::Restricted,
         max_participants: 20,
         max_participants_per_meeting: 10,
+        audit: None,
     }
 }
 

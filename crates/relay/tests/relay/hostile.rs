@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conclave_model::wire::signal::{FromRelay, MAX_MESSAGE, Refusal, ToRelay};
+use conclave_relay::DoorCounters;
 use futures_util::SinkExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -149,4 +150,26 @@ async fn garbage_datagrams_do_nothing() {
         udp.send_to(&vec![u8::try_from(length % 251).unwrap(); length], scene.relay.media()[0]).await.unwrap();
     }
     is_untouched(&scene, bystander).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_at_the_door_is_counted() {
+    let scene = Scene::new(3);
+    let idle = TcpStream::connect(scene.address()).await.unwrap();
+    answer(&scene, b"GET / HTTP/1.1\r\nHost: relay\r\n\r\n").await;
+    let stream = TcpStream::connect(scene.address()).await.unwrap();
+    let mut stream = secure(stream, scene.holder(1), &scene.rehearsal).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: relay\r\n\r\n").await.unwrap();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("the relay ends the connection");
+    let mut refused = scene.connect(scene.holder(1)).await.unwrap();
+    refused.say(&ToRelay::Leave).await;
+    while refused.hear().await.is_some() {}
+    let mut gone = scene.connect(scene.holder(1)).await.unwrap();
+    gone.socket.close(None).await.unwrap();
+    while gone.hear().await.is_some() {}
+    // The one that says nothing is the last to go.
+    let mut idle = idle;
+    let _ = timeout(PATIENCE, idle.read_to_end(&mut Vec::new())).await.expect("the relay ends the connection");
+    let expected = DoorCounters { idle: 1, tls: 1, websocket: 1, refused: 1, closed: 1, ..DoorCounters::default() };
+    assert_eq!(scene.relay.door(), expected);
 }

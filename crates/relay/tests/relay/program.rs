@@ -11,10 +11,16 @@ use std::{
 
 use conclave_identity::{
     credential,
-    issue::{Rehearsal, RehearsalSpec},
+    issue::{Reason, Rehearsal, RehearsalSpec, Validity},
 };
+use conclave_model::Level;
 
 use crate::client::wall;
+
+/// How often a text stands in another.
+fn times(what: &str, text: &str) -> usize {
+    text.matches(what).count()
+}
 
 /// A folder with a configuration and all that it names.
 fn folder() -> (tempfile::TempDir, Rehearsal) {
@@ -78,7 +84,7 @@ fn check_names_what_is_wrong_with_each_file() {
 
     fs::write(&key, Rehearsal::new(&RehearsalSpec::new(1, wall())).unwrap().relay.key_pem().as_bytes()).unwrap();
     let (good, said) = check(folder.path());
-    assert!(!good && said.contains("the key cannot be used with the certificate"), "{said}");
+    assert!(!good && said.contains("it is not the key of the relay's certificate"), "{said}");
 
     let other = Rehearsal::new(&RehearsalSpec::new(1, wall())).unwrap();
     fs::write(folder.path().join("roots.pem"), credential::certificate_to_pem(other.authority.root())).unwrap();
@@ -93,6 +99,90 @@ fn check_names_what_is_wrong_with_each_file() {
     fs::write(folder.path().join("roots.pem"), credential::certificate_to_pem(other.authority.root())).unwrap();
     let (good, said) = check(folder.path());
     assert!(!good && said.contains("relay.toml:2: `certificate` names"), "{said}");
+    assert_eq!(times("No such file", &said), 1, "{said}");
+
+    fs::remove_file(folder.path().join("relay.toml")).unwrap();
+    let (good, said) = check(folder.path());
+    assert!(!good && times("No such file", &said) == 1, "{said}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_once() {
+    let (folder, _) = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = fs::read_to_string(folder.path().join("relay.toml")).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    fs::write(folder.path().join("relay.toml"), config.replace("127.0.0.1:0", &address)).unwrap();
+    let Output { status, stderr, .. } = relay("serve", folder.path()).output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert!(!status.success() && said.contains(&address), "{said}");
+    assert_eq!(times("in use", &said), 1, "{said}");
+}
+
+#[test]
+fn the_certificate_limits_the_level() {
+    let (folder, rehearsal) = folder();
+    let day = Validity::days(wall(), 1);
+    let relay = rehearsal.authority.issue_relay_certificate(&["127.0.0.1".into()], Level::Restricted, day).unwrap();
+    fs::write(folder.path().join("relay.pem"), relay.certificate_pem()).unwrap();
+    fs::remove_file(folder.path().join("relay.key.pem")).unwrap();
+    credential::write_private(&folder.path().join("relay.key.pem"), &relay.key_pem()).unwrap();
+    assert!(check(folder.path()).0);
+    let config = fs::read_to_string(folder.path().join("relay.toml")).unwrap();
+    fs::write(folder.path().join("relay.toml"), config.replace("restricted", "confidential")).unwrap();
+    let (good, said) = check(folder.path());
+    let words = "relay.toml:5: `max_level` is \"confidential\", but the relay's certificate allows only \"restricted\"";
+    assert!(!good && said.contains(words), "{said}");
+}
+
+#[test]
+fn check_reads_revocation_lists_and_names_bad_ones() {
+    let (folder, mut rehearsal) = folder();
+    let list = rehearsal.authority.revoke(&[], Reason::Unspecified, wall()).unwrap().clone();
+    fs::write(folder.path().join("good.crl"), &list).unwrap();
+    let pem = pem_of(&list);
+    fs::write(folder.path().join("good.pem"), pem.repeat(2)).unwrap();
+    write_config(folder.path(), "revocations = [\"good.crl\", \"good.pem\"]\n");
+    let (good, said) = check(folder.path());
+    assert!(good && said.contains("revocations  3 list(s)"), "{said}");
+
+    let mut edited = list.to_vec();
+    *edited.last_mut().unwrap() ^= 1;
+    for (bad, words) in [
+        (edited.as_slice(), "the signature of revocation list"),
+        (b"0 is no list", "is damaged"),
+        (b"nothing here", "it holds no certificate revocation list"),
+        (b"", "it holds no certificate revocation list"),
+        (pem[..200].as_bytes(), "it holds no certificate revocation list"),
+    ] {
+        fs::write(folder.path().join("bad.crl"), bad).unwrap();
+        write_config(folder.path(), "revocations = [\n\"good.crl\",\n\"bad.crl\"]\n");
+        let (good, said) = check(folder.path());
+        assert!(!good && said.contains("relay.toml:8: `revocations` names") && said.contains(words), "{said}");
+    }
+    write_config(folder.path(), "revocations = [\"none.crl\"]\n");
+    let (good, said) = check(folder.path());
+    assert!(!good && times("No such file", &said) == 1, "{said}");
+}
+
+fn pem_of(list: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("list");
+    fs::write(&file, list).unwrap();
+    let openssl = Command::new("openssl").args(["crl", "-inform", "DER", "-in"]).arg(file).output().unwrap();
+    String::from_utf8(openssl.stdout).unwrap()
+}
+
+#[test]
+fn check_looks_into_the_audit_log_and_does_not_change_it() {
+    let (folder, _) = folder();
+    write_config(folder.path(), "audit = \"audit.jsonl\"\n");
+    let (good, said) = check(folder.path());
+    assert!(good && said.contains("audit.jsonl (0 records)"), "{said}");
+    assert!(!folder.path().join("audit.jsonl").exists());
+    fs::write(folder.path().join("audit.jsonl"), "somebody was here\n").unwrap();
+    let (good, said) = check(folder.path());
+    assert!(!good && said.contains("relay.toml:6: `audit` names") && said.contains("line 1"), "{said}");
 }
 
 #[test]
@@ -101,6 +191,11 @@ fn serve_runs_until_it_is_told_to_stop() {
     let mut process = relay("serve", folder.path()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(process.try_wait().unwrap(), None, "it runs");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(cores.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{cores}");
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap().trim() != "0 kB";
     let killed = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
     assert!(killed.success());
     let status = process.wait().unwrap();
@@ -108,4 +203,5 @@ fn serve_runs_until_it_is_told_to_stop() {
     process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
     assert!(status.success(), "{log}");
     assert!(log.contains("relay is ready") && log.contains("shutting down"), "{log}");
+    assert!(log.contains(&format!("core_dumps=false memory_locked={locked}")), "{log}");
 }
