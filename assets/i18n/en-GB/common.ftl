@@ -80,5 +80,6 @@ cli-without-camera = Camera: { $reason } Going on without a picture.
 cli-without-microphone = Microphone: { $reason } Going on without a voice.
 cli-no-microphone = Microphone: { $reason } Using a test voice.
 cli-no-speaker = Loudspeaker: { $reason } Going on in silence.
+cli-take-over = This credential is in the meeting already, from another place. With --take-over the meeting goes on here.
 cli-password = Password for { $file }:
 cli-nothing-found = none found.

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod headless;
 mod join;
+mod lead;
 
 use std::{
     path::PathBuf,
@@ -58,6 +59,13 @@ struct JoinArguments {
     /// A file whose first line is the credential's password.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Go on here where the credential is in the meeting from another place; without a window only.
+    #[arg(long, requires = "headless")]
+    take_over: bool,
+    /// Take the chair's orders from standard input, one a line, and say what there is to decide on; without a window
+    /// only. Orders: admit all, admit NAME, deny NAME, eject NAME, lock, unlock, level LEVEL, consent LEVEL.
+    #[arg(long, requires = "headless")]
+    orders: bool,
     #[command(flatten)]
     sources: SourceArguments,
     #[command(flatten)]

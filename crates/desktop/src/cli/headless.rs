@@ -7,15 +7,18 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
     },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, devices};
-use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, Phase, Report};
+use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, Phase, Report, Snapshot};
 
-use super::SourceArguments;
+use conclave_model::wire::signal::Refusal;
+
+use super::{SourceArguments, lead};
 use crate::{explain, words::Words};
 
 /// How often the loop looks around when nothing wakes it.
@@ -28,6 +31,9 @@ pub(super) struct Participant {
     woken: Arc<Woken>,
     said: Option<String>,
     entered: bool,
+    /// Orders from standard input, and what was last said of what they are about.
+    orders: Option<Receiver<String>>,
+    standing: Vec<String>,
 }
 
 /// What takes the place of a camera or microphone that is not there.
@@ -56,7 +62,33 @@ impl Participant {
             waker.came.notify_one();
         };
         let (client, notices) = Client::start(config, Arc::new(wake))?;
-        Ok(Self { client, notices, woken, said: None, entered: false })
+        Ok(Self { client, notices, woken, said: None, entered: false, orders: None, standing: Vec::new() })
+    }
+
+    /// Takes orders from standard input from now on.
+    pub(super) fn take_orders(&mut self) -> Result<()> {
+        self.orders = Some(lead::lines().context("standard input cannot be read")?);
+        Ok(())
+    }
+
+    /// Carries out what was ordered, and says what has changed.
+    fn lead(&mut self, snapshot: &Snapshot) {
+        let Some(orders) = &self.orders else { return };
+        while let Some(line) = lead::next(orders) {
+            match lead::parse(&line, snapshot) {
+                Ok(order) => {
+                    if let Err(error) = self.client.try_send(Command::Lead(order)) {
+                        println!("{error}");
+                    }
+                }
+                Err(error) => println!("{error}"),
+            }
+        }
+        let standing = lead::standing(snapshot);
+        for line in standing.iter().filter(|line| !self.standing.contains(line)) {
+            println!("{line}");
+        }
+        self.standing = standing;
     }
 
     /// Takes part until the meeting ends, the time is over or the program is told to end.
@@ -76,6 +108,11 @@ impl Participant {
                 self.said = Some(sentence);
             }
             self.entered |= snapshot.phase == Phase::Joined;
+            self.lead(&snapshot);
+            // Nobody is there to ask.
+            if snapshot.phase == Phase::AskTakeOver {
+                return Some(EndReason::Refused(Refusal::AlreadyHere));
+            }
             if let Phase::Ended(reason) = &snapshot.phase {
                 return Some(reason.clone());
             }
@@ -145,7 +182,7 @@ fn phase(phase: &Phase, relay: &str, words: &Words) -> String {
             [("when", crate::time::moment(*begins, conclave_client::wall_clock(), words).into())],
         ),
         Phase::Waiting => words.say("stage-waiting"),
-        Phase::AskTakeOver => words.say("stage-ask-take-over"),
+        Phase::AskTakeOver => words.say("cli-take-over"),
         Phase::Joined => words.say("stage-joined"),
         Phase::Ended(reason) => explain::end(reason, words),
     }

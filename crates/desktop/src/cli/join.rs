@@ -49,7 +49,11 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> 
     if let Some(height) = arguments.headless.height {
         config.video.height = height;
     }
+    config.take_over = arguments.take_over;
     let mut participant = headless::Participant::start(config)?;
+    if arguments.orders {
+        participant.take_orders()?;
+    }
     let end = participant.run(arguments.headless.seconds, &quit.flag, words);
     let entered = participant.has_entered();
     let report = participant.finish();
