@@ -3,17 +3,20 @@
 #![allow(clippy::unwrap_used)]
 
 mod frames;
+mod governed;
 mod hostile;
+mod malice;
 mod membership;
+mod signs;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use conclave_identity::{
-    Holder,
-    issue::{Rehearsal, RehearsalSpec},
+    Admission, Holder, Listed,
+    issue::{Rehearsal, RehearsalSpec, Validity, delegate},
 };
-use conclave_model::{Epoch, Layer, LeafRef, PeerId, TrackKind, wire::FrameHead};
+use conclave_model::{Epoch, Fingerprint, Layer, LeafRef, Level, PeerId, TrackKind, wire::FrameHead};
 
 use super::{Change, CommitError, Group, PendingCommit, Work};
 use crate::{Leaf, NewcomerError, Order, Rules};
@@ -51,6 +54,62 @@ impl Meeting {
             change(&mut groups, 0, others, &[]);
         }
         (meeting, groups)
+    }
+}
+
+/// Where who stands in [`Meeting::governed`].
+pub(crate) const CHAIR: usize = 0;
+pub(crate) const DEPUTY: usize = 1;
+pub(crate) const ORIGINATOR: usize = 2;
+pub(crate) const DELEGATE: usize = 3;
+/// Cleared up to RESTRICTED, the level of the invitation; the others up to TOP SECRET.
+pub(crate) const LOW: usize = 4;
+/// Listed, and not in yet.
+pub(crate) const LATE: usize = 5;
+/// Listed, not in yet, and cleared up to RESTRICTED.
+pub(crate) const LATE_LOW: usize = 6;
+
+impl Meeting {
+    /// A meeting with a lobby, a deputy and an originator, that may go up to SECRET; and the group of all but the
+    /// late.
+    pub(crate) fn governed() -> (Self, Vec<Group>) {
+        let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(4, WALL)).unwrap();
+        for number in LOW..=LATE_LOW {
+            let mut person = delegate(number, WALL);
+            if number != LATE {
+                person.clearance.as_mut().unwrap().level = Level::Restricted;
+            }
+            let issued = rehearsal.authority.issue_credential(&person, Validity::days(WALL, 1)).unwrap();
+            rehearsal.holders.push(issued.holder().clone());
+        }
+        let listed = rehearsal.holders.iter().map(|holder| Listed::of(holder, vec![])).collect();
+        let name = |number: usize| Fingerprint(rehearsal.holders[number].person().fingerprint);
+        let (deputy, originator) = (name(DEPUTY), name(ORIGINATOR));
+        let invitation = rehearsal.reissue(|content| {
+            content.admission = Admission::Lobby;
+            content.participants = listed;
+            content.succession = vec![deputy];
+            content.originator = Some(originator);
+        });
+        let mut rules = Rules::clone(&Rules::new(invitation.unwrap().clone(), rehearsal.authority.root().clone()));
+        rules.ceiling = Level::Secret;
+        let meeting = Self { rehearsal, rules: Arc::new(rules) };
+        let mut groups = vec![meeting.leaf(CHAIR).create(WALL).unwrap()];
+        change(&mut groups, CHAIR, (DEPUTY..=LOW).map(|number| meeting.leaf(number)).collect(), &[]);
+        switch(&mut groups);
+        (meeting, groups)
+    }
+
+    /// The certificate's name of one of the people.
+    pub(crate) fn name(&self, person: usize) -> Fingerprint {
+        Fingerprint(self.rehearsal.holders[person].person().fingerprint)
+    }
+
+    /// The rules with something else.
+    pub(crate) fn rules_with(&self, change: impl FnOnce(&mut Rules)) -> Arc<Rules> {
+        let mut rules = Rules::clone(&self.rules);
+        change(&mut rules);
+        Arc::new(rules)
     }
 }
 

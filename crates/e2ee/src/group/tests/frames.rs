@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Missing, OpenError};
 use conclave_model::LeafIndex;
+use openmls::prelude::OpenMlsProvider;
 
 #[test]
 fn a_frame_opens_for_every_other_member_and_names_its_sender() {
@@ -216,4 +217,58 @@ fn a_frame_of_another_level_does_not_open() {
     assert_eq!(groups[0].open_frame(&head(0), &sealed), Err(OpenError::Forged(groups[1].me())));
     groups[0].frames.context_mut(epoch).unwrap()[0] -= 1;
     assert!(groups[0].open_frame(&head(0), &sealed).is_ok());
+}
+
+/// What RFC 9605 sections 4.4.2 and 5.2 say, written out on another library.
+fn sealed_by_the_rfc(group: &Group, head: &FrameHead, counter: u64, plaintext: &[u8]) -> Vec<u8> {
+    use aws_lc_rs::{aead, hkdf};
+
+    struct Length(usize);
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    // Leaf and epoch in 16 bits each: leaf above epoch, below a context of none.
+    let key_id = u64::from(group.me().0) << 16 | group.epoch().0;
+    let base = group.mls.export_secret(group.keys.vault.crypto(), "SFrame 1.0 Base Key", b"", 32).unwrap();
+    let secret = hkdf::Salt::new(hkdf::HKDF_SHA512, b"").extract(&base);
+    let derive = |label: &[u8], length| {
+        let info = [label, &key_id.to_be_bytes(), &5u16.to_be_bytes()];
+        let mut out = vec![0; length];
+        secret.expand(&info, Length(length)).unwrap().fill(&mut out).unwrap();
+        out
+    };
+    let key = derive(b"SFrame 1.0 Secret key ", 32);
+    let mut nonce = derive(b"SFrame 1.0 Secret salt ", 12);
+    for (byte, other) in nonce[4..].iter_mut().zip(counter.to_be_bytes()) {
+        *byte ^= other;
+    }
+    // Key ids below 8 and counters below 8 stand in the header's one byte; longer ones after it.
+    let long = |number: u64| number.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+    let field = |number: u64| match u8::try_from(number) {
+        Ok(short) if short < 8 => (short, vec![]),
+        _ => (8 | u8::try_from(long(number).len() - 1).unwrap(), long(number)),
+    };
+    let ((key_bits, key_bytes), (counter_bits, counter_bytes)) = (field(key_id), field(counter));
+    let header = [vec![key_bits << 4 | counter_bits], key_bytes, counter_bytes].concat();
+    let context = group.state().frame_context();
+    let aad = [&header[..], &head.to_bytes(), &context].concat();
+    let sealing = aead::LessSafeKey::new(aead::UnboundKey::new(&aead::AES_256_GCM, &key).unwrap());
+    let mut sealed = plaintext.to_vec();
+    let nonce = aead::Nonce::try_assume_unique_for_key(&nonce).unwrap();
+    sealing.seal_in_place_append_tag(nonce, aead::Aad::from(aad), &mut sealed).unwrap();
+    [header, sealed].concat()
+}
+
+#[test]
+fn frames_are_sealed_as_rfc_9605_says_with_keys_from_the_mls_exporter() {
+    let (_meeting, mut groups) = Meeting::started(3);
+    switch(&mut groups);
+    for group in &mut groups {
+        for counter in 0..300 {
+            let expected = sealed_by_the_rfc(group, &head(7), counter, b"a frame");
+            assert_eq!(group.seal_frame(&head(7), b"a frame").unwrap(), expected, "{counter}");
+        }
+    }
 }

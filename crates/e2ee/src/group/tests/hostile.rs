@@ -69,22 +69,41 @@ impl Group {
 
 /// What an honest member says of a commit, after checking that it did not change anything.
 pub(super) fn verdict(honest: &mut Group, commit: &PendingCommit) -> CommitError {
-    let before = honest.epoch_authenticator();
-    let error = honest.follow(&commit).unwrap_err();
-    assert_eq!(honest.epoch_authenticator(), before);
+    let before = (honest.epoch_authenticator(), honest.state().clone(), honest.members().to_vec());
+    let error = honest.follow(commit).unwrap_err();
+    assert_eq!((honest.epoch_authenticator(), honest.state().clone(), honest.members().to_vec()), before);
     error
 }
 
 /// The reason for which all but the first of `groups` reject its commit.
-pub(super) fn rejection(groups: &mut [Group], commit: &PendingCommit) -> Rejection {
+fn rejection(groups: &mut [Group], commit: &PendingCommit) -> Rejection {
+    rejection_of(groups, 0, commit)
+}
+
+/// The reason for which all others reject a commit of `hostile`. Checks that all of them go on in the same epoch.
+pub(super) fn rejection_of(groups: &mut [Group], hostile: usize, commit: &PendingCommit) -> Rejection {
+    let author = groups[hostile].me();
+    switch(groups);
+    let before = groups[hostile].seal_message(b"before").unwrap();
     let mut reasons = Vec::new();
-    let (hostile, honest) = groups.split_first_mut().unwrap();
-    for group in honest {
-        let CommitError::Rejected { committer, reason } = verdict(group, commit) else { panic!("not rejected") };
-        assert_eq!(committer, hostile.me());
-        reasons.push(reason);
+    for (number, group) in groups.iter_mut().enumerate() {
+        if number != hostile {
+            let CommitError::Rejected { committer, reason } = verdict(group, commit) else { panic!("not rejected") };
+            assert_eq!(committer, author);
+            reasons.push(reason);
+        }
     }
-    assert!(reasons.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(reasons.windows(2).all(|pair| pair[0] == pair[1]), "{reasons:?}");
+    // What was said before and after still opens, the offender's as well: the secrets of the epoch are as before.
+    let messages: Vec<_> = groups.iter_mut().map(|group| group.seal_message(b"after").unwrap()).collect();
+    let frames: Vec<_> = groups.iter_mut().map(|group| group.seal_frame(&head(0), b"frame").unwrap()).collect();
+    for (number, group) in groups.iter_mut().enumerate().filter(|(number, _)| *number != hostile) {
+        assert_eq!(group.open_message(&before), Ok((author, b"before".to_vec())));
+        for other in (0..messages.len()).filter(|other| *other != number) {
+            assert!(group.open_message(&messages[other]).is_ok());
+            assert!(group.open_frame(&head(0), &frames[other]).is_ok());
+        }
+    }
     reasons.swap_remove(0)
 }
 
@@ -218,7 +237,7 @@ fn anothers_certificate_is_worth_nothing_without_its_key() {
     assert!(matches!(verdict(&cut, 0xf0c1), NewcomerError::Member(MemberError::Chain(_))));
     assert_eq!(verdict(&rekeyed, 0xf0c1), NewcomerError::Binding);
     assert_eq!(verdict(&short, 0xf0c1), NewcomerError::Credential);
-    assert_eq!(verdict(&own, 0x0001), NewcomerError::KeyPackage);
+    assert_eq!(verdict(&own, 0x0001), NewcomerError::Credential);
     assert_eq!(verdict(&empty, 0xf0c1), NewcomerError::Credential);
     assert_eq!(verdict(&long, 0xf0c1), NewcomerError::Credential);
     assert_eq!(verdict(&large, 0xf0c1), NewcomerError::Credential);
