@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Table, is_connected, patiently, sees_and_hears, sees_everybody};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson};
 use conclave_client::{Command, EndReason, Impairment, KeyState, Notice, Phase, RetryReason};
-use conclave_model::{TrackKind, wire::signal::Refusal};
+use conclave_model::TrackKind;
 use conclave_session::SourceState;
 
 #[test]
@@ -130,7 +130,8 @@ fn a_credential_that_is_not_invited_is_refused_for_good() {
     let client = table.client(1);
     client.join();
     let phase = client.snapshot().phase.clone();
-    assert_eq!(phase, Phase::Ended(EndReason::Refused(Refusal::NotInvited)));
+    // The app finds that out by itself, as every member would; it need not ask the relay.
+    assert!(matches!(phase, Phase::Ended(EndReason::Credential(_))), "{phase:?}");
 }
 
 #[test]

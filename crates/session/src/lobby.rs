@@ -93,13 +93,13 @@ impl Lobby {
         }
     }
 
-    /// The chair lets somebody in; returns whether they are there.
+    /// The chair lets somebody in; returns whether they are there. Who cannot come in now is not let in later either.
     pub(crate) fn grant(&mut self, leaf: LeafRef) -> bool {
-        let is_here = self.waiting.contains_key(&leaf);
-        if is_here {
+        let Some(entry) = self.waiting.get(&leaf) else { return false };
+        if matches!(entry.finding, Finding::AskChair(_)) {
             self.granted.insert(leaf);
         }
-        is_here
+        true
     }
 
     /// The chair lets in everybody with whom nothing is wrong.
@@ -263,6 +263,7 @@ mod tests {
         let now = Instant::now();
         let mut lobby = Lobby::default();
         lobby.refresh(&arrivals(&[30]), false, find, now);
+        assert!(lobby.grant(leaf(30)));
         assert_eq!(lobby.way(leaf(30)), None);
         let open = |leaf: LeafRef, _: &Bytes| Finding::AskChair(person(leaf.0[0]));
         lobby.refresh(&arrivals(&[30]), false, open, now + Duration::from_secs(5));
@@ -270,6 +271,7 @@ mod tests {
         lobby.refresh(&arrivals(&[30]), true, open, now + Duration::from_secs(5));
         let told = lobby.news().unwrap();
         assert_eq!((told[0].since, &told[0].problem), (now, &None));
+        assert_eq!(lobby.way(leaf(30)), None, "it was said while the door was locked");
         assert_eq!(lobby.with_certificate([30; 32]), Some(leaf(30)));
         assert_eq!(lobby.with_certificate([31; 32]), None);
     }

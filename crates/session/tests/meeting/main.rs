@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
 mod disorder;
+mod following;
+mod leading;
+mod levels;
 mod media;
 mod membership;
 mod secrecy;

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use conclave_identity::issue::{Validity, delegate};
-use conclave_model::{Epoch, wire::signal::Refusal};
-use conclave_session::{Command, EndReason, Event, MemberState, SourceState};
+use conclave_e2ee::NewcomerError;
+use conclave_identity::{
+    Holder, Listed, MemberError,
+    issue::{PersonSpec, Reason, Validity, delegate},
+};
+use conclave_model::{Epoch, Level, wire::signal::Refusal};
+use conclave_session::{Command, EndReason, Event, MemberState, Session, SessionConfig, SessionError, SourceState};
 
 use crate::world::{WALL, World};
 
@@ -139,16 +143,84 @@ fn somebody_who_is_not_on_the_list_is_refused_by_every_member() {
     // Certified by the same CA, but on no list; the relay core has not looked.
     let spec = delegate(20, WALL);
     let stranger = world.rehearsal.authority.issue_credential(&spec, Validity::days(WALL, 1)).unwrap().holder().clone();
+    // An app of theirs that has another list, signed as well, does not know.
+    let meant = world.rehearsal.invitation.clone();
+    let listed = Listed::of(&stranger, Vec::new());
+    let other = world.rehearsal.reissue(|content| content.participants.push(listed)).unwrap().clone();
+    world.seats[2].invitation = Some(other);
+    world.rehearsal.invitation = meant;
     world.join_as(2, stranger);
     world.run(Duration::from_secs(3));
     world.assert_agreed(&[0, 1]);
     for seat in [0, 1] {
         let refused = world.seats[seat].events.iter().filter(|event| matches!(event, Event::NewcomerRefused { .. }));
         assert_eq!(refused.count(), 1, "member {seat}");
+        let problem = world.seats[seat].lobby()[0].problem.clone();
+        assert_eq!(problem, Some(NewcomerError::Member(MemberError::NotListed)), "member {seat}");
     }
     assert!(world.seats[2].frames.is_empty());
     world.run(Duration::from_secs(20));
     assert_eq!(world.seats[2].ended(), Some(&EndReason::NotAdmitted));
+}
+
+#[test]
+fn a_credential_that_does_not_admit_is_known_before_anybody_is_asked() {
+    let mut world = World::new(3);
+    let issue = |world: &World, spec: &PersonSpec, days| {
+        let validity = Validity::days(WALL, days);
+        world.rehearsal.authority.issue_credential(spec, validity).unwrap().holder().clone()
+    };
+    let refusal = |world: &World, holder: &Holder, wall| {
+        let config = SessionConfig { wall, ..world.config(1, holder.clone()) };
+        let address = std::net::SocketAddr::from(([10, 0, 0, 9], 5000));
+        match Session::new(config, address, world.now) {
+            Err(SessionError::Credential(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let stranger = issue(&world, &delegate(20, WALL), 1);
+    assert_eq!(refusal(&world, &stranger, WALL), MemberError::NotListed);
+    let uncleared = issue(&world, &PersonSpec { clearance: None, ..delegate(1, WALL) }, 1);
+    let listed = Listed::of(&uncleared, Vec::new());
+    world.rehearsal.reissue(|content| content.participants[1] = listed).unwrap();
+    let needed = Level::Restricted;
+    assert_eq!(refusal(&world, &uncleared, WALL), MemberError::NotCleared { needed, found: None });
+    let days = Duration::from_secs(3 * 86_400).as_secs();
+    assert!(matches!(refusal(&world, &world.rehearsal.holders[2], WALL + days), MemberError::Chain(_)));
+}
+
+#[test]
+fn a_revoked_credential_is_told_by_the_relays_list() {
+    let mut world = World::new(2);
+    let revoked = world.rehearsal.holders[1].chain()[0].clone();
+    let list = world.rehearsal.authority.revoke(&[revoked], Reason::KeyCompromise, WALL).unwrap().clone();
+    world.relay.set_revocations(vec![list]);
+    for seat in [0, 1] {
+        world.join(seat);
+        world.run(Duration::from_millis(300));
+    }
+    world.assert_agreed(&[0]);
+    let ended = world.seats[1].ended();
+    assert!(matches!(ended, Some(EndReason::Credential(MemberError::Revoked { .. }))), "{ended:?}");
+}
+
+#[test]
+fn the_newer_session_of_a_credential_asks_before_it_takes_over() {
+    let mut world = World::assembled(3);
+    let elsewhere = world.another_place_of(1);
+    let config = world.config(elsewhere, world.rehearsal.holders[1].clone());
+    assert!(!config.take_over, "it asks unless it is told not to");
+    world.enter(elsewhere, config);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.seats[elsewhere].ended(), Some(&EndReason::Refused(Refusal::AlreadyHere)));
+    world.assert_agreed(&[0, 1, 2]);
+    world.assert_all_hear_all(&[0, 1, 2]);
+
+    world.join(elsewhere);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.seats[1].ended(), Some(&EndReason::Refused(Refusal::Replaced)));
+    world.assert_agreed(&[0, 2, elsewhere]);
+    world.assert_all_hear_all(&[0, 2, elsewhere]);
 }
 
 #[test]

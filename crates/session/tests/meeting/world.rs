@@ -1,5 +1,7 @@
 //! Sessions, a relay, and the network between them. Time is virtual; only keys are random.
 
+mod seat;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -7,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use conclave_e2ee::{Member, Memory, may_open, succession};
+use conclave_e2ee::{Member, may_open, succession};
 use conclave_identity::{
-    Admission, Holder, Invitation,
+    Admission, Holder,
     issue::{Rehearsal, RehearsalSpec},
 };
 use conclave_model::{
@@ -18,9 +20,10 @@ use conclave_model::{
 };
 use conclave_relay_core::{Admitted, ConnectionId, Output as RelayOutput, Relay, RelayConfig};
 use conclave_session::{
-    Command, EndReason, Event, Governance, Input, MemberState, MemberWish, OrderError, Output, RemoteFrame, Session,
-    SessionConfig, SourceState, Standing, Transmit, Waiting,
+    Command, Event, Input, MemberState, MemberWish, Output, Session, SessionConfig, SourceState, Transmit,
 };
+
+use seat::Seat;
 
 /// Seconds since 1970 at which every test begins.
 pub(crate) const WALL: u64 = 1_800_000_000;
@@ -50,35 +53,12 @@ pub(crate) struct World {
     pub(crate) caught: Vec<(usize, ToRelay)>,
 }
 
-/// One participant's place, empty before they join and after they left.
-pub(crate) struct Seat {
-    address: SocketAddr,
-    pub(crate) session: Option<Session>,
-    connection: Option<ConnectionId>,
-    wake: Instant,
-    sends: bool,
-    key_wanted: bool,
-    pictures: u32,
-    /// How long what this one says to the relay takes.
-    pub(crate) signal_latency: Duration,
-    last_signal: Instant,
-    pub(crate) events: Vec<Event>,
-    pub(crate) frames: Vec<RemoteFrame>,
-    /// How often what it was told was refused.
-    pub(crate) errors: usize,
-    /// What the app remembers of the meeting.
-    pub(crate) memory: Option<Memory>,
-    /// The invitation that this one has, where it is not that of all others.
-    pub(crate) invitation: Option<Invitation>,
-    /// Whether the relay ended the connection.
-    pub(crate) hung_up: bool,
-}
-
 enum Delivery {
     ToRelay(Transmit),
     ToClient(Transmit),
     SignalToRelay(usize, ToRelay),
     SignalToClient(usize, ConnectionId, FromRelay),
+    Closed(ConnectionId),
     Media,
 }
 
@@ -100,30 +80,13 @@ impl World {
         let rehearsal = Rehearsal::new(spec).unwrap();
         let now = Instant::now();
         let config = RelayConfig { addresses: vec![relay_address()], max_peers: 100, max_peers_per_meeting: 100 };
-        let seat = |number: usize| Seat {
-            address: SocketAddr::from(([10, 0, 0, u8::try_from(number).unwrap() + 1], 5000)),
-            session: None,
-            connection: None,
-            wake: now,
-            sends: false,
-            key_wanted: true,
-            pictures: 0,
-            signal_latency: LATENCY,
-            last_signal: now,
-            events: Vec::new(),
-            frames: Vec::new(),
-            errors: 0,
-            memory: None,
-            invitation: None,
-            hung_up: false,
-        };
         let mut world = Self {
             start: now,
             now,
             rehearsal,
             relay: Relay::new(config, now),
             relay_wake: now,
-            seats: (0..people).map(seat).collect(),
+            seats: (0..people).map(|number| Seat::new(number, now)).collect(),
             queue: BTreeMap::new(),
             sequence: 0,
             loss: 0,
@@ -155,6 +118,13 @@ impl World {
     pub(crate) fn join_as(&mut self, number: usize, holder: Holder) {
         let config = SessionConfig { take_over: true, ..self.config(number, holder) };
         self.enter(number, config);
+    }
+
+    /// Another machine of somebody.
+    pub(crate) fn another_place_of(&mut self, number: usize) -> usize {
+        self.rehearsal.holders.push(self.rehearsal.holders[number].clone());
+        self.seats.push(Seat::new(self.seats.len(), self.now));
+        self.seats.len() - 1
     }
 
     /// What somebody's app joins with.
@@ -309,6 +279,10 @@ impl World {
                     self.drain(number);
                 }
             }
+            Delivery::Closed(connection) => {
+                self.relay.close(connection, self.now);
+                self.drain_relay();
+            }
             Delivery::Media => {
                 for number in 0..self.seats.len() {
                     self.send_media(number);
@@ -358,7 +332,8 @@ impl World {
             data: Bytes::from(vec![marker; length]),
         };
         session.handle_input(Input::LocalFrame(TrackKind::Microphone, frame(true, 80)), self.now).unwrap();
-        if tick % VIDEO_EVERY == 0 {
+        // Whatever was due at this moment may have ended it.
+        if tick % VIDEO_EVERY == 0 && !session.is_over() {
             let key = std::mem::take(&mut seat.key_wanted);
             seat.pictures += 1;
             let picture = frame(key, if key { 12_000 } else { 1_500 });
@@ -404,13 +379,17 @@ impl World {
                 let wish = |member: &Member| MemberWish { leaf: member.leaf, track: TrackKind::Camera, height: 360 };
                 let wishes = roster.iter().map(wish).collect();
                 let session = self.seats[number].session.as_mut().unwrap();
-                session.handle_input(Input::Command(Command::Wishes(wishes)), self.now).unwrap();
+                // It may be over by now: this was said before.
+                session.handle_input(Input::Command(Command::Wishes(wishes)), self.now).ok();
             }
             _ => {}
         }
         if let Event::Ended(_) = &event {
             let memory = self.seats[number].session.as_ref().unwrap().memory();
             self.seats[number].memory = memory;
+            if let Some(connection) = self.seats[number].connection.take() {
+                self.post(self.seats[number].signal_latency, Delivery::Closed(connection));
+            }
         }
         self.seats[number].events.push(event);
     }
@@ -444,63 +423,6 @@ impl World {
     fn loses(&mut self) -> bool {
         self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (self.noise >> 8) % 1000 < self.loss
-    }
-}
-
-impl Seat {
-    /// The newest epoch and roster.
-    pub(crate) fn view(&self) -> (Epoch, Vec<Member>) {
-        let epoch = |event: &Event| if let Event::EpochChanged(epoch) = event { Some(*epoch) } else { None };
-        let roster = |event: &Event| if let Event::Roster(roster) = event { Some(roster.to_vec()) } else { None };
-        let events = || self.events.iter().rev();
-        (events().find_map(epoch).unwrap(), events().find_map(roster).unwrap())
-    }
-
-    /// How the meeting is led, as last told.
-    pub(crate) fn governance(&self) -> &Governance {
-        let last = |event: &'_ Event| matches!(event, Event::Governance(_));
-        match self.events.iter().rev().find(|event| last(event)) {
-            Some(Event::Governance(governance)) => governance,
-            _ => panic!("nothing was told of how the meeting is led"),
-        }
-    }
-
-    /// Who waits, as last told.
-    pub(crate) fn lobby(&self) -> Vec<Waiting> {
-        let last = |event: &Event| if let Event::Lobby(waiting) = event { Some(waiting.to_vec()) } else { None };
-        self.events.iter().rev().find_map(last).unwrap_or_default()
-    }
-
-    /// How a member stands, as last told.
-    pub(crate) fn standing(&self, of: LeafIndex) -> Standing {
-        let last = |event: &Event| match event {
-            Event::Standing { leaf, standing } if *leaf == of => Some(*standing),
-            _ => None,
-        };
-        self.events.iter().rev().find_map(last).unwrap_or_default()
-    }
-
-    /// Why orders were refused.
-    pub(crate) fn orders_refused(&self) -> Vec<OrderError> {
-        let refused = |event: &Event| if let Event::OrderRefused(error) = event { Some(error.clone()) } else { None };
-        self.events.iter().filter_map(refused).collect()
-    }
-
-    pub(crate) fn is_member(&self) -> bool {
-        let is_over = self.session.as_ref().is_none_or(Session::is_over);
-        !is_over && self.events.iter().any(|event| matches!(event, Event::Admitted { .. }))
-    }
-
-    pub(crate) fn ended(&self) -> Option<&EndReason> {
-        self.events.iter().find_map(|event| if let Event::Ended(reason) = event { Some(reason) } else { None })
-    }
-
-    /// The last state that a member announced.
-    pub(crate) fn state_of(&self, of: LeafIndex) -> Option<MemberState> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::MemberState { leaf, state } if *leaf == of => Some(*state),
-            _ => None,
-        })
     }
 }
 
