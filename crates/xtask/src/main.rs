@@ -4,6 +4,7 @@
 
 mod bench;
 mod directions;
+mod fuzz;
 mod gates;
 mod manual;
 mod package;
@@ -46,11 +47,25 @@ enum Task {
         /// Only the measurements of this name.
         name: Option<String>,
     },
+    /// Gives hostile bytes to every parser of what a peer or a file brings, guided by coverage.
+    Fuzz {
+        /// Only this target; `conclave-fuzz --list` names them.
+        target: Option<String>,
+        /// How long, for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Decides the mutations.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Makes the Debian packages of the app and of the relay under target/packages.
     Package,
 }
 
 fn main() -> Result<()> {
+    if let Some(code) = fuzz::compile() {
+        std::process::exit(code);
+    }
     match Arguments::parse().task {
         Task::Setup => system::install(&[Purpose::Build, Purpose::Window, Purpose::Test]),
         Task::Demo { arguments } => {
@@ -71,6 +86,10 @@ fn main() -> Result<()> {
         Task::Bench { name } => {
             system::install(&[Purpose::Build])?;
             bench::run(name.as_deref())
+        }
+        Task::Fuzz { target, seconds, seed } => {
+            system::install(&[Purpose::Build])?;
+            fuzz::run(target.as_deref(), seconds, seed)
         }
         Task::Package => {
             system::install(&[Purpose::Build, Purpose::Package])?;

@@ -179,11 +179,10 @@ fn configuration(example: &str) -> Result<String> {
     Ok(text)
 }
 
-/// A key and its example, or what is taken where it is not given.
+/// A key and its example, or what counts where it is not given.
 fn shown(line: &str) -> Result<String> {
     let (key, value) = line.split_once(" = ").with_context(|| format!("no key and value: {line}"))?;
-    let given =
-        key.strip_prefix('#').map_or(format!("{key} = {value}"), |key| format!("{key} = {value} (the default)"));
+    let given = key.strip_prefix('#').map_or(format!("{key} = {value}"), |key| format!("{key} = {value} (optional)"));
     Ok(bold(&given))
 }
 

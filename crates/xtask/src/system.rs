@@ -43,6 +43,9 @@ const PACKAGES: &[(&str, Purpose, &str)] = &[
     ("libwayland-client0", Purpose::Window, "the window under Wayland"),
     ("zenity", Purpose::Window, "the file dialog, where no desktop portal offers one"),
     ("xvfb", Purpose::Test, "a display for the window's tests"),
+    ("openssl", Purpose::Test, "makes the certificates of other offices, to be read by ours"),
+    ("softhsm2", Purpose::Test, "a smart card in software, for credentials on cards"),
+    ("openssl", Purpose::Test, "makes certificates that are not ours"),
     ("dpkg-dev", Purpose::Package, "finds which libraries a package needs"),
     ("debootstrap", Purpose::Package, "makes the clean tree that packages are tried in"),
 ];

@@ -22,18 +22,22 @@ const PIECE: usize = 1 << 20;
 impl Image {
     /// Stops the process, copies its memory by `/proc/PID/mem` and lets it go on.
     ///
-    /// The system allows that to the one who started the process, and to root.
+    /// The system allows that to root, and to the one who started the process unless it keeps its memory to itself;
+    /// `None` where it does not.
     ///
     /// # Errors
-    /// What the system refuses, and where nearly nothing could be read.
-    pub fn of(process: u32) -> Result<Self> {
+    /// Where the process is gone, and where nearly nothing could be read.
+    pub fn of(process: u32) -> Result<Option<Self>> {
         let _stopped = Stopped::new(process)?;
+        let memory = match File::open(format!("/proc/{process}/mem")) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+            memory => memory.context("no way to the memory")?,
+        };
         let maps = fs::read_to_string(format!("/proc/{process}/maps")).context("no list of memory regions")?;
-        let memory = File::open(format!("/proc/{process}/mem")).context("no way to the memory")?;
         let regions: Vec<_> = maps.lines().filter_map(region).map(|(from, to)| read(&memory, from, to)).collect();
         let image = Self { regions };
         ensure!(image.len() > 1 << 20, "only {} bytes of the memory of {process} could be read", image.len());
-        Ok(image)
+        Ok(Some(image))
     }
 
     /// How many bytes it has.
@@ -129,7 +133,7 @@ mod tests {
             .stdin(std::process::Stdio::piped())
             .spawn()
             .expect("a shell");
-        let image = Image::of(child.id()).expect("its memory");
+        let image = Image::of(child.id()).expect("its memory").expect("which is open to its parent");
         assert!(image.holds(b"needle in a haystack"));
         assert!(!image.holds(b"pin in a haystack"));
         assert!(image.places(b"needle", 9).any(|found| found == b"needle in"));

@@ -1,8 +1,12 @@
 //! The office tool, the relay and clients as separate processes.
 
+mod pki;
+
 use std::{
     env,
     ffi::OsStr,
+    fs::OpenOptions,
+    io::Write as _,
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -82,27 +86,48 @@ impl World {
             "password",
             "--host",
             "127.0.0.1",
+            "--max-level",
+            "secret",
             "--out",
             "relay",
         ])?;
         let port = reached_at.unwrap_or(world.port);
-        std::fs::write(
-            world.path("relay/relay.toml"),
-            format!(
-                "listen = \"127.0.0.1:{}\"\npublic = [\"127.0.0.1:{port}\"]\ncertificate = \"relay.pem\"\n\
-                 key = \"relay.key.pem\"\ntrust = \"root.pem\"\nmax_level = \"secret\"\nlog = \"debug\"\n",
-                world.port
-            ),
-        )?;
+        world.write_config(port)?;
         world.invite("meeting.conclave", port, "now", "+2h")?;
         Ok(world)
     }
 
-    /// Signs an invitation for everybody.
+    fn write_config(&self, reached_at: u16) -> Result<()> {
+        let config = format!(
+            "listen = \"127.0.0.1:{}\"\npublic = [\"127.0.0.1:{reached_at}\"]\ncertificate = \"relay.pem\"\n\
+             key = \"relay.key.pem\"\ntrust = \"root.pem\"\nmax_level = \"secret\"\nlog = \"debug\"\n",
+            self.port
+        );
+        Ok(std::fs::write(self.path("relay/relay.toml"), config)?)
+    }
+
+    /// Adds lines to the relay's configuration; it reads them when it starts.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn configure(&self, lines: &str) -> Result<()> {
+        let mut file = OpenOptions::new().append(true).open(self.path("relay/relay.toml"))?;
+        Ok(writeln!(file, "{lines}")?)
+    }
+
+    /// Signs an invitation for everybody, to a meeting without a lobby.
     ///
     /// # Errors
     /// Where the office tool refuses.
     pub fn invite(&self, out: &str, port: u16, from: &str, until: &str) -> Result<()> {
+        self.invite_with(out, port, from, until, &["--open"])
+    }
+
+    /// Signs an invitation for everybody; `more` are words for the office tool.
+    ///
+    /// # Errors
+    /// Where the office tool refuses.
+    pub fn invite_with(&self, out: &str, port: u16, from: &str, until: &str, more: &[&str]) -> Result<()> {
         let relay = format!("127.0.0.1:{port}");
         let mut words = vec![
             "invite",
@@ -126,6 +151,7 @@ impl World {
             "--out",
             out,
         ];
+        words.extend(more);
         let participants: Vec<_> = (0..self.people.len()).map(|number| format!("{number}.credential.pem")).collect();
         for (number, participant) in participants.iter().enumerate() {
             words.extend(["--participant", participant]);
@@ -199,23 +225,65 @@ impl World {
         invitation: &str,
         more: impl IntoIterator<Item = W>,
     ) -> Result<Running> {
+        self.start(self.joining(number, invitation, more)?, &format!("join-{number}"))
+    }
+
+    /// As [`Self::join`], with an open standard input for [`Running::order`].
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn lead<W: AsRef<OsStr>>(
+        &self,
+        number: usize,
+        invitation: &str,
+        more: impl IntoIterator<Item = W>,
+    ) -> Result<Running> {
+        let mut command = self.joining(number, invitation, more)?;
+        command.arg("--orders");
+        self.start_with(command, &format!("join-{number}"), Stdio::piped())
+    }
+
+    fn joining<W: AsRef<OsStr>>(
+        &self,
+        number: usize,
+        invitation: &str,
+        more: impl IntoIterator<Item = W>,
+    ) -> Result<Command> {
         let mut command = Command::new(program("conclave")?);
         command.arg("join").arg(self.path(invitation)).arg("--headless");
         command.arg("--credential").arg(self.credential(number)).arg("--password-file").arg(self.path("password"));
         command.arg("--speaker").arg("null").args(more);
-        self.start(command, &format!("join-{number}"))
+        Ok(command)
     }
 
     /// Starts any program of ours, its output in a log of the world.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn start(&self, mut command: Command, name: &str) -> Result<Running> {
+    pub fn start(&self, command: Command, name: &str) -> Result<Running> {
+        self.start_with(command, name, Stdio::null())
+    }
+
+    fn start_with(&self, mut command: Command, name: &str, input: Stdio) -> Result<Running> {
         let log = std::fs::File::create(self.path(format!("{name}.log")))?;
         command.current_dir(self.folder.path()).env("XDG_CONFIG_HOME", self.path("config"));
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.stdin(input).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         Ok(Running { child, name: name.to_owned() })
+    }
+
+    /// Waits until a program has said something.
+    ///
+    /// # Errors
+    /// Where it does not within 30 s; with what it said.
+    pub fn until(&self, name: &str, words: &str) -> Result<()> {
+        let begun = Instant::now();
+        while !self.log(name).contains(words) {
+            let said = begun.elapsed() < Duration::from_secs(30);
+            ensure!(said, "{name} does not say \"{words}\": {}\nrelay: {}", self.log(name), self.log("relay"));
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// What a program said.
@@ -228,6 +296,15 @@ impl Running {
     /// The number of the process.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Gives an order to one that was started by [`World::lead`].
+    ///
+    /// # Errors
+    /// Where it takes none.
+    pub fn order(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().with_context(|| format!("{} takes no orders", self.name))?;
+        Ok(writeln!(input, "{line}")?)
     }
 
     /// Whether it has not ended.

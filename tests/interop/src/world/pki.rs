@@ -1,0 +1,159 @@
+//! A PKI that OpenSSL alone makes: root, issuing CA, people and relay. Only what signs invitations is ours.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{PASSWORD, World, free_port};
+
+/// The certificate profile, as an administrator writes it for OpenSSL; `{code}`, `{role}` and `{host}` vary.
+const PROFILE: &str = "\
+[issuing]
+basicConstraints = critical, CA:TRUE, pathlen:0
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[person]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = clientAuth
+1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610.1 = ASN1:SEQUENCE:attributes
+[relay]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = IP:127.0.0.1
+1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610.3 = ASN1:INTEGER:3
+[attributes]
+version = INTEGER:1
+seatCode = UTF8String:{code}
+rank = ENUMERATED:0
+role = ENUMERATED:{role}
+clearance = EXPLICIT:0, SEQUENCE:clearance
+[clearance]
+level = INTEGER:3
+expires = GENERALIZEDTIME:29990101000000Z
+[ca]
+default_ca = default
+[default]
+database = index.txt
+crlnumber = crlnumber
+default_md = sha384
+default_crl_days = 30
+";
+
+/// A new key of the only kind that people and relays may have.
+const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-384";
+
+impl World {
+    /// As [`World::new`], with every certificate and key but the office's made by `openssl`; the office tool adopts the
+    /// CA to sign invitations. There is no invitation yet.
+    ///
+    /// # Errors
+    /// The first step that does not succeed, with what the program said.
+    pub fn by_openssl(people: &[(&str, &str, &str)]) -> Result<Self> {
+        let world = Self {
+            folder: tempfile::tempdir()?,
+            port: free_port()?,
+            people: people.iter().map(|(name, ..)| (*name).to_owned()).collect(),
+        };
+        world.write_password(PASSWORD)?;
+        fs::write(world.path("index.txt"), "")?;
+        fs::write(world.path("crlnumber"), "0A\n")?;
+        world.openssl(&format!(
+            "req -x509 {KEY} -nodes -sha384 -days 3650 -subj /O=Enterprise/CN=Root -keyout root.key -out root.pem \
+             -addext basicConstraints=critical,CA:TRUE,pathlen:1 -addext keyUsage=critical,keyCertSign,cRLSign"
+        ))?;
+        world.certify("issuing", "/O=Enterprise/CN=Issuing", "issuing", "-nodes", ("", 0), "root")?;
+        for (number, (name, seat, code)) in people.iter().enumerate() {
+            let file = number.to_string();
+            let subject = format!("/O={}/CN={}", seat.replace(' ', "~"), name.replace(' ', "~"));
+            world.certify(
+                &file,
+                &subject,
+                "person",
+                "-passout file:password",
+                (code, usize::from(number > 0)),
+                "issuing",
+            )?;
+            let credential = world.credential(number);
+            world.join_files(
+                &[&format!("{file}.key"), &format!("{file}.pem"), "issuing.pem", "root.pem"],
+                &credential,
+            )?;
+        }
+        fs::create_dir(world.path("relay"))?;
+        world.certify("relay", "/O=Relays/CN=127.0.0.1", "relay", "-nodes", ("", 0), "issuing")?;
+        world.join_files(&["relay.pem", "issuing.pem"], &world.path("relay/relay.pem"))?;
+        world.join_files(&["relay.key"], &world.path("relay/relay.key.pem"))?;
+        world.join_files(&["root.pem"], &world.path("relay/root.pem"))?;
+        world.write_config(world.port)?;
+        world.keep_private("issuing.key")?;
+        world.registry([
+            "ca",
+            "adopt",
+            "--ca",
+            "ca",
+            "--password-file",
+            "password",
+            "--root",
+            "root.pem",
+            "--issuing",
+            "issuing.pem",
+            "--issuing-key",
+            "issuing.key",
+        ])?;
+        Ok(world)
+    }
+
+    /// Revokes somebody's certificate by `openssl ca`, and writes the list beside the relay's configuration.
+    ///
+    /// # Errors
+    /// Where OpenSSL does not.
+    pub fn revoke_by_openssl(&self, number: usize) -> Result<()> {
+        let ca = "ca -config profile.cnf -cert issuing.pem -keyfile issuing.key";
+        self.openssl(&format!("{ca} -revoke {number}.pem -crl_reason keyCompromise"))?;
+        self.openssl(&format!("{ca} -gencrl -out relay/crl.pem"))
+    }
+
+    /// A key and a certificate for it: `NAME.key` and `NAME.pem`.
+    fn certify(
+        &self,
+        name: &str,
+        subject: &str,
+        section: &str,
+        protection: &str,
+        (code, role): (&str, usize),
+        by: &str,
+    ) -> Result<()> {
+        fs::write(self.path("profile.cnf"), PROFILE.replace("{code}", code).replace("{role}", &role.to_string()))?;
+        self.openssl(&format!(
+            "req -new {KEY} -sha384 -subj {subject} -keyout {name}.key -out {name}.csr {protection}"
+        ))?;
+        self.openssl(&format!(
+            "x509 -req -in {name}.csr -CA {by}.pem -CAkey {by}.key -CAcreateserial -days 300 -sha384 \
+             -extfile profile.cnf -extensions {section} -out {name}.pem"
+        ))
+    }
+
+    /// Runs `openssl` with words that are parted by spaces; `~` stands for a space within one.
+    fn openssl(&self, line: &str) -> Result<()> {
+        let words = line.split_whitespace().map(|word| word.replace('~', " "));
+        let output = Command::new("openssl").args(words).current_dir(self.folder.path()).output();
+        let output = output.context("openssl is not installed")?;
+        ensure!(output.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    fn join_files(&self, parts: &[&str], to: &std::path::Path) -> Result<()> {
+        let text: Vec<String> =
+            parts.iter().map(|part| fs::read_to_string(self.path(part))).collect::<Result<_, _>>()?;
+        fs::write(to, text.concat())?;
+        self.keep_private(to)
+    }
+
+    fn keep_private(&self, file: impl AsRef<std::path::Path>) -> Result<()> {
+        #[cfg(unix)]
+        fs::set_permissions(self.path(file), std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(())
+    }
+}
