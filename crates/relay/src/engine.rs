@@ -19,18 +19,15 @@ use crate::{
     audit::Audit,
     clock,
     outbox::Outbox,
-    socket::MediaSocket,
+    socket::{Intake, MediaSocket},
     tally::{DoorCounters, Tally, count},
 };
 
 /// How many commands may wait for the media thread.
 pub(crate) const COMMANDS: usize = 1024;
 
-/// How many datagrams are taken in before anything is sent.
+/// After how many datagrams what they led to is sent, before more are taken in.
 const BATCH: usize = 64;
-
-/// Longer than any datagram that a path takes.
-const DATAGRAM: usize = 2048;
 
 /// How long connections have for their goodbyes when the relay shuts down.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(3);
@@ -96,14 +93,14 @@ impl Engine {
 
     /// Runs until `shutdown` turns true and the goodbyes are said.
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut shutdown: watch::Receiver<bool>) {
-        let mut buffer = vec![0; DATAGRAM];
+        let mut intake = Intake::new(&self.socket);
         let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             self.drain();
             sleep.as_mut().reset(self.wake.into());
             tokio::select! {
                 ready = self.socket.readable() => match ready {
-                    Ok(()) => self.receive(&mut buffer),
+                    Ok(()) => self.receive(&mut intake),
                     Err(error) => debug!(%error, "media socket"),
                 },
                 command = commands.recv() => match command {
@@ -128,12 +125,18 @@ impl Engine {
         let _ = tokio::time::timeout(FAREWELL, async { while commands.recv().await.is_some() {} }).await;
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BATCH {
-            match self.socket.receive(buffer) {
-                Ok((length, from, to)) => self.relay.handle_datagram(from, to, &buffer[..length], clock::now()),
+    fn receive(&mut self, intake: &mut Intake) {
+        let mut taken = 0;
+        while taken < BATCH {
+            let now = clock::now();
+            let relay = &mut self.relay;
+            match self.socket.receive(intake, |from, to, datagram| relay.handle_datagram(from, to, datagram, now)) {
+                Ok(count) => taken += count.max(1),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) => debug!(%error, "datagram not received"),
+                Err(error) => {
+                    taken += 1;
+                    debug!(%error, "datagram not received");
+                }
             }
         }
     }
@@ -165,12 +168,7 @@ impl Engine {
     fn drain(&mut self) {
         loop {
             match self.relay.poll_output() {
-                Output::Transmit(transmit) => {
-                    if let Err(error) = self.socket.send(&transmit.bytes, transmit.to) {
-                        self.unsent += 1;
-                        tracing::trace!(%error, "datagram not sent");
-                    }
-                }
+                Output::Transmit(transmit) => self.unsent += self.socket.send(&transmit.bytes, transmit.to),
                 Output::Signal(connection, message) => {
                     let slow = self.outboxes.get(&connection).is_some_and(|outbox| outbox.say(message).is_err());
                     if slow {
@@ -184,6 +182,7 @@ impl Engine {
                     self.outboxes.remove(&connection);
                 }
                 Output::Wake(at) => {
+                    self.unsent += self.socket.flush();
                     self.wake = at;
                     break;
                 }

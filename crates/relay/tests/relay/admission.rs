@@ -11,7 +11,7 @@ use conclave_model::{
 };
 use conclave_relay::{StartError, start};
 
-use crate::client::{Scene, parts, wall};
+use crate::client::{Scene, parts, validity, wall};
 
 /// What the second person is told, and what the office's log says of it.
 async fn second(scene: &Scene) -> Refusal {
@@ -61,7 +61,7 @@ async fn a_certificate_of_another_office_does_not_pass_tls() {
 async fn a_good_certificate_that_is_not_on_the_list_is_not_invited() {
     let scene = Scene::new(1);
     let uninvited =
-        scene.rehearsal.authority.issue_credential(&delegate(7, wall()), Validity::days(wall(), 1)).unwrap();
+        scene.rehearsal.authority.issue_credential(&delegate(7, wall()), validity(&scene.rehearsal)).unwrap();
     let mut client = scene.hello_as(uninvited.holder()).await;
     assert_eq!(client.hear().await, Some(FromRelay::Refused(Refusal::NotInvited)));
     assert_eq!(client.hear().await, None);
@@ -211,7 +211,7 @@ async fn what_the_invitations_list_revokes_is_refused() {
 #[test]
 fn a_relay_does_not_carry_more_than_its_certificate_allows() {
     let rehearsal = Rehearsal::new(&RehearsalSpec::new(1, wall())).unwrap();
-    let day = Validity::days(wall(), 1);
+    let day = validity(&rehearsal);
     let relay = rehearsal.authority.issue_relay_certificate(&["127.0.0.1".into()], Level::Restricted, day).unwrap();
     let with = |max_level| {
         let mut parts = parts(&rehearsal);
@@ -231,7 +231,7 @@ async fn the_audit_log_names_certificates_and_reasons_and_no_more() {
     let meeting = scene.rehearsal.invitation.content().meeting;
     let [chair, uninvited] = [Fingerprint(scene.holder(0).person().fingerprint), {
         let other =
-            scene.rehearsal.authority.issue_credential(&delegate(7, wall()), Validity::days(wall(), 1)).unwrap();
+            scene.rehearsal.authority.issue_credential(&delegate(7, wall()), validity(&scene.rehearsal)).unwrap();
         let mut client = scene.hello_as(other.holder()).await;
         assert_eq!(client.hear().await, Some(FromRelay::Refused(Refusal::NotInvited)));
         Fingerprint(other.holder().person().fingerprint)

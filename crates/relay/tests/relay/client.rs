@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use conclave_identity::{
     Holder,
-    issue::{Rehearsal, RehearsalSpec},
+    issue::{Rehearsal, RehearsalSpec, Validity},
 };
 use conclave_model::{
     LeafRef, Level,
@@ -34,6 +34,12 @@ pub(crate) fn wall() -> u64 {
 pub(crate) struct Scene {
     pub(crate) rehearsal: Rehearsal,
     pub(crate) relay: Running,
+}
+
+/// As long as the certification authority of a rehearsal is valid; not a second longer.
+pub(crate) fn validity(rehearsal: &Rehearsal) -> Validity {
+    let content = rehearsal.invitation.content();
+    Validity { not_before: content.not_before, not_after: content.not_after }
 }
 
 pub(crate) fn parts(rehearsal: &Rehearsal) -> Parts {

@@ -11,11 +11,11 @@ use std::{
 
 use conclave_identity::{
     credential,
-    issue::{Reason, Rehearsal, RehearsalSpec, Validity},
+    issue::{Reason, Rehearsal, RehearsalSpec},
 };
 use conclave_model::Level;
 
-use crate::client::wall;
+use crate::client::{validity, wall};
 
 /// How often a text stands in another.
 fn times(what: &str, text: &str) -> usize {
@@ -122,7 +122,7 @@ fn a_port_that_is_taken_is_named_once() {
 #[test]
 fn the_certificate_limits_the_level() {
     let (folder, rehearsal) = folder();
-    let day = Validity::days(wall(), 1);
+    let day = validity(&rehearsal);
     let relay = rehearsal.authority.issue_relay_certificate(&["127.0.0.1".into()], Level::Restricted, day).unwrap();
     fs::write(folder.path().join("relay.pem"), relay.certificate_pem()).unwrap();
     fs::remove_file(folder.path().join("relay.key.pem")).unwrap();
