@@ -3,6 +3,7 @@
 
 mod disorder;
 mod following;
+mod forgery;
 mod leading;
 mod levels;
 mod media;
