@@ -14,6 +14,7 @@ use std::{
 };
 
 use aws_lc_rs::rand;
+use bytes::Bytes;
 use der::{Decode, Encode, ErrorKind, asn1::OctetString};
 use pkcs8::{
     EncryptedPrivateKeyInfoOwned, EncryptedPrivateKeyInfoRef,
@@ -23,7 +24,6 @@ use pkcs8::{
         scrypt,
     },
 };
-use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 

@@ -23,6 +23,12 @@ pub trait Sign: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`SignError`] where the key cannot be used.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError>;
+
+    /// Whether the key can still be used: false once its card was taken out. May take as long as a card takes to answer, so
+    /// ask every second or so, and not on a thread that must not wait.
+    fn is_present(&self) -> bool {
+        true
+    }
 }
 
 /// Why a key did not sign.
@@ -138,6 +144,11 @@ impl Holder {
     /// The identity key.
     pub fn signer(&self) -> &Arc<dyn Sign> {
         &self.0.signer
+    }
+
+    /// Whether the key can still be used; see [`Sign::is_present`]. A card that comes back needs its PIN again.
+    pub fn is_present(&self) -> bool {
+        self.0.signer.is_present()
     }
 
     /// The public identity key: a SubjectPublicKeyInfo in DER.

@@ -112,7 +112,9 @@ pub enum IssueError {
     #[error("nobody would accept the invitation: {0}")]
     Invitation(#[source] InvitationError),
     /// The signed invitation would be longer than anybody reads.
-    #[error("the invitation would have {0} bytes, and at most {MAX_INVITATION} are read; invite fewer, or shorten the revocation lists")]
+    #[error(
+        "the invitation would have {0} bytes, and at most {MAX_INVITATION} are read; invite fewer, or shorten the revocation lists"
+    )]
     TooLarge(usize),
     /// The certificate was not issued by this CA.
     #[error("the certificate was not issued by this CA")]
@@ -130,7 +132,9 @@ pub enum IssueError {
     #[error(transparent)]
     Profile(ProfileError),
     /// The key is not that of the issuing CA.
-    #[error("the key is not that of the issuing CA, or of a kind that is not accepted; use ECDSA P-384, P-521 or RSA from 3072 bits, in PKCS#8")]
+    #[error(
+        "the key is not that of the issuing CA, or of a kind that is not accepted; use ECDSA P-384, P-521 or RSA from 3072 bits, in PKCS#8"
+    )]
     AdoptKey,
     /// What the CA issues would not be accepted.
     #[error("what this CA issues would not be accepted: {0}")]

@@ -55,6 +55,7 @@
 
 pub mod attributes;
 pub mod audit;
+pub mod card;
 pub mod certificate;
 pub mod credential;
 pub mod holder;
@@ -66,6 +67,7 @@ pub mod text;
 pub mod tls;
 pub mod utc;
 
+pub use card::{CardError, CardUri};
 pub use certificate::{
     ChainError, MAX_CERTIFICATE, MAX_CHAIN, ProfileError, Purpose, SignatureError, fingerprint, key_pin, read_person,
     read_relay_level, verify_chain, verify_signature,

@@ -265,9 +265,9 @@ impl List {
     fn summary(&self) -> ListSummary {
         ListSummary {
             issuer: certificate::name_line(&self.issuer),
-            number: match trimmed(&self.number) {
-                [] => "0".to_owned(),
-                digits => hex::encode(digits),
+            number: match hex::encode(self.number).trim_start_matches('0') {
+                "" => "0".to_owned(),
+                digits => digits.to_owned(),
             },
             this_update: self.this_update,
             next_update: self.next_update,

@@ -32,7 +32,10 @@ mod tests {
         assert_eq!(Utc(0).to_string(), "1970-01-01 00:00 UTC");
         assert_eq!(Utc(1_795_442_700).to_string(), "2026-11-23 14:05 UTC");
         assert_eq!(Utc(1_795_442_707).to_string(), "2026-11-23 14:05 UTC");
-        assert_eq!(format!("{:#} {:#}", Utc(1_795_442_700), Utc(1_795_442_707)), "2026-11-23 14:05 UTC 2026-11-23 14:05:07 UTC");
+        assert_eq!(
+            format!("{:#} {:#}", Utc(1_795_442_700), Utc(1_795_442_707)),
+            "2026-11-23 14:05 UTC 2026-11-23 14:05:07 UTC"
+        );
         assert_eq!(Utc(u64::MAX).to_string(), "18446744073709551615 seconds after 1970");
     }
 }

@@ -60,8 +60,8 @@ pub fn adopt(options: &AdoptOptions, wall: u64) -> Result<CaCreated, RegistryErr
     let (root, issuers) = (files::certificate(&options.root)?, files::certificates(&options.issuing)?);
     let lists = files::revocations(options.revocations.as_slice())?;
     let parts = keys::read(&options.issuing_key, Wanted::of_key(options.key_password_file.as_deref()))?;
-    let (_, not_after) = validity(&issuers[0])
-        .map_err(|error| RegistryError::Profile { path: options.issuing.clone(), error })?;
+    let (_, not_after) =
+        validity(&issuers[0]).map_err(|error| RegistryError::Profile { path: options.issuing.clone(), error })?;
     let mut authority = Authority::adopt(root, issuers, parts.key, wall)?;
     authority.add_revocations(lists)?;
     let password = Wanted::of_ca(options.ca.password_file.as_deref(), true).read()?;

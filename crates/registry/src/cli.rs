@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use conclave_identity::issue::Reason;
+use conclave_identity::{CardUri, issue::Reason};
 use conclave_model::{Level, Role, SeatRank};
 
 use crate::moment;
@@ -41,6 +41,9 @@ pub enum Command {
     Show(ShowOptions),
     /// Check a credential, certificate or invitation against the trusted root.
     Verify(VerifyOptions),
+    /// Look at smart cards and hardware security modules (PKCS#11).
+    #[command(subcommand)]
+    Card(CardCommand),
     /// Look at a relay's audit log.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -53,6 +56,34 @@ pub enum CaCommand {
     Create(CaOptions),
     /// Take over an existing CA, made by other tools, and make the office that signs invitations.
     Adopt(AdoptOptions),
+}
+
+/// What to do with cards.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CardCommand {
+    /// List the tokens behind a module and the credentials on them; needs no PIN.
+    List(CardListOptions),
+    /// Unlock a credential on a card and have it sign once.
+    Check(CardCheckOptions),
+}
+
+/// Which cards.
+#[derive(Clone, Debug, Args)]
+pub struct CardListOptions {
+    /// The PKCS#11 module, as /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so.
+    #[arg(long, value_name = "FILE")]
+    pub module: PathBuf,
+}
+
+/// Which credential.
+#[derive(Clone, Debug, Args)]
+pub struct CardCheckOptions {
+    /// Its address, as `card list` prints it.
+    #[arg(value_name = "URI")]
+    pub card: CardUri,
+    /// A file whose first line is the PIN. Otherwise CONCLAVE_CARD_PIN, otherwise a question.
+    #[arg(long = "pin-file", value_name = "FILE")]
+    pub pin_file: Option<PathBuf>,
 }
 
 /// What to do with an audit log.
@@ -258,8 +289,20 @@ pub struct CredentialOptions {
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_660))]
     pub days: u32,
     /// The file to write: key (encrypted) and certificates, for the person alone.
-    #[arg(long, value_name = "FILE", required_unless_present = "request")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["request", "card"])]
     pub out: Option<PathBuf>,
+    /// Make the key on this card or in this HSM instead, and store the certificates there:
+    /// `pkcs11:token=LABEL?module-path=/path/to/module.so`.
+    #[arg(
+        long,
+        value_name = "URI",
+        conflicts_with_all = ["out", "request", "credential_password_file"],
+        help = "Make the key on this card instead, and store the certificates there: pkcs11:token=LABEL?module-path=FILE"
+    )]
+    pub card: Option<CardUri>,
+    /// A file whose first line is the PIN of the card. Otherwise CONCLAVE_CARD_PIN, otherwise a question.
+    #[arg(long = "pin-file", value_name = "FILE")]
+    pub pin_file: Option<PathBuf>,
     /// A request (PKCS#10) whose key is to be certified; write the certificates with --certificate-out.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "credential_password_file"], requires = "certificate_out")]
     pub request: Option<PathBuf>,

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use conclave_identity::{
     credential::{certificate_to_pem, write_private},
     fingerprint,
-    issue::{PersonSpec, Validity},
+    issue::PersonSpec,
 };
 use conclave_model::Clearance;
 use serde::Serialize;
 
 use crate::{
-    RegistryError, ca,
+    RegistryError, ca, card,
     cli::{CredentialOptions, moment_option},
     files,
     password::Wanted,
@@ -23,6 +23,8 @@ use crate::{
 pub struct CredentialIssued {
     /// The credential file, if the key is in one.
     pub file: Option<PathBuf>,
+    /// The address of the credential, if the key is on a card.
+    pub card: Option<String>,
     /// The certificate file, if one was asked for.
     pub certificate: Option<PathBuf>,
     /// As whose the sender of the request described themselves, if there was one.
@@ -59,7 +61,15 @@ pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued,
         clearance,
     };
     let authority = ca::open(&options.ca)?;
-    let validity = Validity::days(wall, options.days);
+    let validity = authority.validity(wall, options.days);
+    if let Some(uri) = &options.card {
+        let (mut issued, leaf) = card::issue(uri, options.pin_file.as_deref(), &authority, &person, validity)?;
+        if let Some(path) = &options.certificate_out {
+            files::write_new(path, certificate_to_pem(&leaf).as_bytes())?;
+        }
+        issued.certificate.clone_from(&options.certificate_out);
+        return Ok(issued);
+    }
     let certificates = if let Some(request) = &request {
         let chain = authority.certify(&person, request.public_key(), validity)?;
         // The person's side needs the whole chain, and has no other way to get it.
@@ -78,6 +88,7 @@ pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued,
     }
     Ok(CredentialIssued {
         file: options.out.clone(),
+        card: None,
         certificate: options.certificate_out.clone(),
         requested: request.map(|request| request.subject().to_owned()),
         name: person.name,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use conclave_identity::{
-    ChainError, CredentialError, InvitationError, MemberError, ProfileError, RevocationError,
+    CardError, ChainError, CredentialError, InvitationError, MemberError, ProfileError, RevocationError,
     credential::{ProtectError, words},
     issue::{IssueError, RequestError},
 };
@@ -110,6 +110,9 @@ pub enum RegistryError {
         #[source]
         error: ProfileError,
     },
+    /// A card cannot be used.
+    #[error(transparent)]
+    Card(#[from] CardError),
     /// A request cannot be accepted.
     #[error("{}: {error}", path.display())]
     Request {

@@ -5,7 +5,8 @@ mod plan;
 use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Admission, Invitation, InvitationContent, Listed, MemberError, Purpose, RelayAddress, Revocations, Utc, check_member, fingerprint,
+    Admission, Invitation, InvitationContent, Listed, MemberError, Purpose, RelayAddress, Revocations, Utc,
+    check_member, fingerprint,
     issue::{Authority, IssueError, random_meeting},
     key_pin, read_person, read_relay_level, verify_chain,
 };

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod ca;
+pub mod card;
 pub mod cli;
 pub mod credential;
 pub mod error;
@@ -26,7 +27,7 @@ pub mod verify;
 pub use error::RegistryError;
 pub use outcome::Outcome;
 
-use cli::{AuditCommand, CaCommand, Command, CredentialCommand};
+use cli::{AuditCommand, CaCommand, CardCommand, Command, CredentialCommand};
 
 /// Does what a command says, at `wall` seconds since 1970-01-01 UTC.
 ///
@@ -39,14 +40,14 @@ pub fn run(command: &Command, wall: u64) -> Result<Outcome, RegistryError> {
             Outcome::CredentialIssued(credential::issue(options, wall)?)
         }
         Command::Ca(CaCommand::Adopt(options)) => Outcome::CaAdopted(ca::adopt(options, wall)?),
-        Command::Credential(CredentialCommand::Request(options)) => {
-            Outcome::Requested(request::request(options)?)
-        }
+        Command::Credential(CredentialCommand::Request(options)) => Outcome::Requested(request::request(options)?),
         Command::Credential(CredentialCommand::Assemble(options)) => {
             Outcome::Assembled(request::assemble(options, wall)?)
         }
         Command::Revoke(options) => Outcome::Revoked(revoke::revoke(options, wall)?),
         Command::Renew(options) => Outcome::CredentialIssued(renew::renew(options, wall)?),
+        Command::Card(CardCommand::List(options)) => Outcome::Cards(card::list(options)?),
+        Command::Card(CardCommand::Check(options)) => Outcome::CardChecked(card::check(options, wall)?),
         Command::Audit(AuditCommand::Verify(options)) => Outcome::Audited(audit::verify(options)?),
         Command::RelayCertificate(options) => Outcome::RelayCertificate(relay::issue(options, wall)?),
         Command::Invite(options) => Outcome::Invited(invite::invite(options, wall)?),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     audit::Audited,
     ca::CaCreated,
+    card::{CardChecked, Cards},
     credential::CredentialIssued,
     invite::Invited,
     relay::RelayCertificate,
@@ -31,6 +32,10 @@ pub enum Outcome {
     Assembled(Assembled),
     /// Of `revoke`.
     Revoked(RevokedCertificates),
+    /// Of `card list`.
+    Cards(Cards),
+    /// Of `card check`.
+    CardChecked(CardChecked),
     /// Of `audit verify`.
     Audited(Audited),
     /// Of `credential issue` and `renew`.
@@ -53,6 +58,8 @@ impl Outcome {
             Self::Audited(audited) => audited.good,
             Self::CaCreated(_)
             | Self::CaAdopted(_)
+            | Self::Cards(_)
+            | Self::CardChecked(_)
             | Self::Requested(_)
             | Self::Assembled(_)
             | Self::Revoked(_)
@@ -91,7 +98,11 @@ impl fmt::Display for Outcome {
             Self::Requested(made) => {
                 writeln!(f, "The key of {} is in {}; it stays with the person.", made.name, made.key.display())?;
                 writeln!(f, "  The request for the office is in {}.", made.request.display())?;
-                writeln!(f, "  When the certificates are there: credential assemble --key {} --certificates …", made.key.display())
+                writeln!(
+                    f,
+                    "  When the certificates are there: credential assemble --key {} --certificates …",
+                    made.key.display()
+                )
             }
             Self::Assembled(made) => {
                 let until = Utc(made.not_after);
@@ -109,6 +120,12 @@ impl fmt::Display for Outcome {
                 writeln!(f, "  Give it to the relays. Invitations from now on bring it along; older ones do not.")
             }
             Self::Audited(audited) => show_audited(f, audited),
+            Self::Cards(cards) => show_cards(f, cards),
+            Self::CardChecked(checked) => {
+                writeln!(f, "The card of {} works, until {}.", checked.name, Utc(checked.not_after))?;
+                writeln!(f, "  {}", checked.uri)?;
+                writeln!(f, "  fingerprint {}", checked.fingerprint)
+            }
             Self::RelayCertificate(made) => {
                 writeln!(
                     f,
@@ -168,15 +185,41 @@ fn show_issued(f: &mut fmt::Formatter<'_>, made: &CredentialIssued) -> fmt::Resu
                 writeln!(f, "  Its certificate alone, for invitations, is in {}.", path.display())?;
             }
         }
-        (None, Some(path)) => {
+        (None, Some(path)) if made.card.is_none() => {
             writeln!(f, "The certificates of {} are in {}, valid until {until}.", made.name, path.display())?;
         }
+        (None, Some(path)) => writeln!(f, "The certificate, for invitations, is in {}.", path.display())?,
         (None, None) => {}
+    }
+    if let Some(card) = &made.card {
+        writeln!(f, "The credential of {} is on the card, valid until {until}.", made.name)?;
+        writeln!(f, "  {card}")?;
     }
     if let Some(subject) = &made.requested {
         writeln!(f, "  The request said that it was of {subject}.")?;
     }
     writeln!(f, "  fingerprint {}", made.fingerprint)
+}
+
+fn show_cards(f: &mut fmt::Formatter<'_>, cards: &Cards) -> fmt::Result {
+    if cards.tokens.is_empty() {
+        writeln!(f, "There is no card behind {}.", cards.module.display())?;
+    }
+    for token in &cards.tokens {
+        writeln!(f, "{} ({}, {})", token.uri, token.manufacturer, token.model)?;
+        for credential in &token.credentials {
+            match (&credential.name, &credential.seat, &credential.problem) {
+                (Some(name), Some(seat), _) => writeln!(f, "  {name}, {seat}")?,
+                (_, _, problem) => writeln!(f, "  not usable: {}", problem.as_deref().unwrap_or_default())?,
+            }
+            writeln!(f, "    {}", credential.uri)?;
+            writeln!(f, "    fingerprint {}", credential.fingerprint)?;
+        }
+        if token.credentials.is_empty() {
+            writeln!(f, "  no credential")?;
+        }
+    }
+    Ok(())
 }
 
 fn show_list(f: &mut fmt::Formatter<'_>, list: &ShownList) -> fmt::Result {

@@ -16,6 +16,9 @@ pub const CA_VARIABLE: &str = "CONCLAVE_CA_PASSWORD";
 /// The variable with a credential's password.
 pub const CREDENTIAL_VARIABLE: &str = "CONCLAVE_CREDENTIAL_PASSWORD";
 
+/// The variable with the PIN of a card.
+pub const PIN_VARIABLE: &str = "CONCLAVE_CARD_PIN";
+
 /// The variable with the password of a key that other tools made.
 pub const KEY_VARIABLE: &str = "CONCLAVE_KEY_PASSWORD";
 
@@ -85,6 +88,11 @@ impl<'a> Wanted<'a> {
     pub fn of_credential(file: Option<&'a Path>, new: bool) -> Self {
         let (what, option) = ("password of the credential", "--credential-password-file");
         Self { what, file, option, variable: CREDENTIAL_VARIABLE, new }
+    }
+
+    /// The PIN of a card.
+    pub fn of_card(file: Option<&'a Path>) -> Self {
+        Self { what: "PIN of the card", file, option: "--pin-file", variable: PIN_VARIABLE, new: false }
     }
 
     /// That of a key which other tools made.

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use conclave_identity::{
     credential::{certificate_to_pem, write_private},
-    issue::{ROOT_FILE, Validity},
+    issue::ROOT_FILE,
 };
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub fn issue(options: &RelayOptions, wall: u64) -> Result<RelayCertificate, Regi
         files::check_absent(path)?;
     }
     let authority = ca::open(&options.ca)?;
-    let validity = Validity::days(wall, options.days);
+    let validity = authority.validity(wall, options.days);
     let relay = authority.issue_relay_certificate(&options.hosts, options.max_level, validity)?;
     fs::create_dir_all(folder).map_err(|error| RegistryError::Write { path: folder.clone(), error })?;
     write_private(&key, &relay.key_pem())?;

@@ -3,7 +3,7 @@
 use conclave_identity::{
     credential::{certificate_to_pem, encrypted_key, write_private},
     fingerprint,
-    issue::{PersonSpec, Validity, public_key_of},
+    issue::{PersonSpec, public_key_of},
     read_person,
 };
 use conclave_model::Clearance;
@@ -45,7 +45,7 @@ pub fn renew(options: &RenewOptions, wall: u64) -> Result<CredentialIssued, Regi
     };
     let authority = ca::open(&options.ca)?;
     authority.issued(&old).map_err(|error| RegistryError::Foreign { path: path.clone(), error })?;
-    let validity = Validity::days(wall, options.days);
+    let validity = authority.validity(wall, options.days);
     let certificate = if options.new_key {
         let issued = authority.issue_credential(&spec, validity)?;
         let password = Wanted::of_credential(options.credential_password_file.as_deref(), true).read()?;
@@ -66,6 +66,7 @@ pub fn renew(options: &RenewOptions, wall: u64) -> Result<CredentialIssued, Regi
     }
     Ok(CredentialIssued {
         file: Some(options.out.clone()),
+        card: None,
         certificate: options.certificate_out.clone(),
         requested: None,
         name: spec.name,

@@ -33,7 +33,10 @@ fn who_is_revoked_is_kept_out_of_every_invitation_that_follows() {
     assert!(said.contains("The certificate of Elsa Lindqvist is revoked."), "{said}");
     assert!(said.contains("List 1 with 1 revoked is in ca/crl.pem"), "{said}");
     let said = office.refused(&office.invite(&format!("{rest} --out after.conclave")));
-    assert!(said.contains("Elsa Lindqvist (elsa.pem) could not enter this meeting: the certificate was revoked"), "{said}");
+    assert!(
+        said.contains("Elsa Lindqvist (elsa.pem) could not enter this meeting: the certificate was revoked"),
+        "{said}"
+    );
 
     let alone = "--title Talk --level unclassified --from now --until +1h --participant anna.pem --out after.conclave";
     let made = office.good(&office.invite(alone));
@@ -42,7 +45,8 @@ fn who_is_revoked_is_kept_out_of_every_invitation_that_follows() {
     assert_eq!(after.revocations().summaries()[0].revoked, 1);
     assert_eq!(enter(&office, &after, "anna.pem"), Ok(()));
     assert_eq!(enter(&office, &meeting(&office, "before.conclave"), "elsa.pem"), Ok(()), "it knows no better");
-    let checked = office.run("verify before.conclave --root ca/root.pem --participant elsa.pem --revocations relay/crl.pem");
+    let checked =
+        office.run("verify before.conclave --root ca/root.pem --participant elsa.pem --revocations relay/crl.pem");
     let checked = String::from_utf8(checked.stdout).unwrap();
     assert!(checked.contains("FAILED  Elsa Lindqvist may enter: the certificate was revoked at"), "{checked}");
     let shown = office.good("show after.conclave");
@@ -60,15 +64,17 @@ fn each_list_has_a_higher_number_and_forgets_nobody() {
         let made: serde_json::Value = serde_json::from_str(&office.good(line)).unwrap();
         (made["number"].as_str().unwrap().to_owned(), made["revoked"].as_u64().unwrap())
     };
-    assert_eq!(list(&format!("--json revoke {CA} elsa.pem")), ("01".to_owned(), 1));
-    assert_eq!(list(&format!("--json revoke {CA}")), ("02".to_owned(), 1), "a fresh list");
-    assert_eq!(list(&format!("--json revoke {CA} anna.crt.pem")), ("03".to_owned(), 2));
+    assert_eq!(list(&format!("--json revoke {CA} elsa.pem")), ("1".to_owned(), 1));
+    assert_eq!(list(&format!("--json revoke {CA}")), ("2".to_owned(), 1), "a fresh list");
+    assert_eq!(list(&format!("--json revoke {CA} anna.crt.pem")), ("3".to_owned(), 2));
     let said = office.refused(&format!("revoke {CA} elsa.pem"));
     assert!(said.contains("elsa.pem: the certificate was revoked at"), "{said}");
     let said = office.refused(&format!("renew {CA} elsa.pem --out elsa2.pem"));
     assert!(said.contains("elsa.pem: the certificate was revoked at"), "{said}");
     let said = office.run(&format!("revoke {CA} anna.crt.pem --reason boredom"));
-    assert!(String::from_utf8_lossy(&said.stderr).contains("\"boredom\" is no reason; use unspecified, key-compromise"));
+    assert!(
+        String::from_utf8_lossy(&said.stderr).contains("\"boredom\" is no reason; use unspecified, key-compromise")
+    );
 }
 
 #[test]
@@ -85,9 +91,14 @@ fn a_renewed_credential_keeps_key_and_attributes_and_outlives_the_old_one() {
     let same = |holder: &Holder| (holder.person().name.clone(), holder.person().role, holder.person().clearance);
     assert_eq!(same(&old), same(&new));
     office.good(&format!("revoke {CA} anna.pem --reason superseded"));
-    let rest = "--title Talk --level unclassified --from now --until +1h --participant renewed.crt.pem --out m.conclave";
+    let rest =
+        "--title Talk --level unclassified --from now --until +1h --participant renewed.crt.pem --out m.conclave";
     office.good(&office.invite(rest));
-    assert_eq!(enter(&office, &meeting(&office, "m.conclave"), "renewed.pem"), Ok(()), "the same key, another serial number");
+    assert_eq!(
+        enter(&office, &meeting(&office, "m.conclave"), "renewed.pem"),
+        Ok(()),
+        "the same key, another serial number"
+    );
 
     let key = "--new-key --credential-password-file anna.password";
     office.good(&format!("renew {CA} renewed.crt.pem {key} --clearance-until 2998-01-01 --out fresh.pem"));
@@ -124,7 +135,10 @@ fn a_key_can_stay_with_the_person_from_request_to_credential() {
     let said = office.refused(&format!(
         "credential issue {CA} --request forged.csr --name A --seat Finland --seat-code FI --certificate-out x.pem"
     ));
-    assert!(said.contains("forged.csr: the request is not signed with its own key") || said.contains("damaged"), "{said}");
+    assert!(
+        said.contains("forged.csr: the request is not signed with its own key") || said.contains("damaged"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn refusals_say_what_where_and_what_to_do() {
         ),
         (
             office.invite("--title Talk --level top-secret --from now --until +1h --out m.conclave --participant anna.pem"),
-            "relay/relay.pem allows the relay meetings up to SECRET, and this one is TOP SECRET; issue it with --max-level top-secret",
+            "relay/relay.pem allows the relay meetings up to SECRET UE/EU SECRET, and this one is TRÈS SECRET UE/EU TOP SECRET; issue it with --max-level top-secret",
         ),
         ("revoke --ca ca --password-file ca.password relay/root.pem".to_owned(), "relay/root.pem: the certificate was not issued by this CA"),
         ("credential assemble --key elsa.pem --certificates anna.crt.pem --key-password-file anna.password --out new.pem --credential-password-file anna.password".to_owned(), "anna.crt.pem: the private key does not belong to the certificate"),

@@ -51,10 +51,7 @@ pub fn encrypted_key(bytes: &[u8]) -> Option<Zeroizing<String>> {
 /// [`CredentialError::Key`], [`CredentialError::KeyMismatch`] where no certificate is for this key,
 /// [`CredentialError::Root`], [`CredentialError::Chain`] where one is missing or there are too many,
 /// [`CredentialError::Profile`].
-pub fn assemble(
-    key: &[u8],
-    certificates: Vec<CertificateDer<'static>>,
-) -> Result<IssuedCredential, CredentialError> {
+pub fn assemble(key: &[u8], certificates: Vec<CertificateDer<'static>>) -> Result<IssuedCredential, CredentialError> {
     let signer = FileKey::from_pkcs8(key).ok_or(CredentialError::Key)?;
     let (chain, root) = order(certificates, signer.point())?;
     let key: Pkcs8 = Zeroizing::new(key.to_vec());

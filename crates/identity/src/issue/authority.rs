@@ -141,8 +141,7 @@ impl Authority {
         let key = ca_key(issuing_key, &issuers[0])
             .ok_or_else(|| load_error(folder, ISSUING_KEY_FILE, CredentialError::KeyMismatch))?;
         let office_key = load_key(folder, OFFICE_KEY_FILE, password)?;
-        crate::holder::check_key(&office_key, &office)
-            .map_err(|error| load_error(folder, OFFICE_KEY_FILE, error))?;
+        crate::holder::check_key(&office_key, &office).map_err(|error| load_error(folder, OFFICE_KEY_FILE, error))?;
         let (not_before, not_after) = certificate::validity(&issuers[0])
             .map_err(|error| load_error(folder, ISSUING_FILE, CredentialError::Profile(error)))?;
         let issuer = Issuer::from_ca_cert_der(&issuers[0], key)?;
@@ -213,6 +212,12 @@ impl Authority {
     /// The issuing CA's certificate, then those between it and the root: what follows a certificate in a chain.
     pub fn issuers(&self) -> &[CertificateDer<'static>] {
         &self.issuers
+    }
+
+    /// [`Validity::days`] that does not begin before the CA's own.
+    pub fn validity(&self, wall: u64, days: u32) -> Validity {
+        let Validity { not_before, not_after } = Validity::days(wall, days);
+        Validity { not_before: not_before.max(self.issuing_validity.not_before), not_after }
     }
 
     /// Issues a credential with a fresh key.

@@ -157,11 +157,8 @@ impl Plan {
             return Err(missing("participants", "--participant", "[[participant]]")());
         }
         let beside = |paths: Vec<PathBuf>| paths.into_iter().map(|path| folder.join(path));
-        let succession = if options.succession.is_empty() {
-            beside(file.succession).collect()
-        } else {
-            options.succession.clone()
-        };
+        let succession =
+            if options.succession.is_empty() { beside(file.succession).collect() } else { options.succession.clone() };
         let admission = match (options.lobby, options.open) {
             (true, _) => Admission::Lobby,
             (_, true) => Admission::Open,

@@ -13,11 +13,13 @@ pub(crate) const PASSWORD: &str = "only Anna knows";
 
 pub(crate) struct Office {
     folder: tempfile::TempDir,
+    /// More of the environment.
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl Office {
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
 
     pub(crate) fn new() -> Self {
@@ -62,6 +64,7 @@ impl Office {
             .current_dir(self.folder.path())
             .env_remove("CONCLAVE_CA_PASSWORD")
             .env_remove("CONCLAVE_CREDENTIAL_PASSWORD")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .output()
             .unwrap()
@@ -80,12 +83,31 @@ impl Office {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// Runs another program; "_" in words stands for a space.
+    /// Makes a token "Card" of SoftHSM for the programs that are run from now on; its module.
+    pub(crate) fn tokens(&mut self, pin: &str) -> String {
+        let places =
+            ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/lib/libsofthsm2.so"];
+        let given = std::env::var("SOFTHSM2_MODULE").ok();
+        let found = given.or_else(|| places.into_iter().find(|path| Path::new(path).exists()).map(str::to_owned));
+        let module = found.expect("SoftHSM is needed; cargo xtask setup installs it");
+        std::fs::create_dir(self.path("tokens")).unwrap();
+        self.write("softhsm2.conf", &format!("directories.tokendir = {}\n", self.path("tokens").display()));
+        self.variables.push(("SOFTHSM2_CONF", self.path("softhsm2.conf")));
+        self.tool(&format!("softhsm2-util --init-token --free --label Card --pin {pin} --so-pin office-pin"));
+        module
+    }
+
+    /// Runs another program; "~" in words stands for a space.
     pub(crate) fn tool(&self, line: &str) -> String {
-        let mut words = line.split_whitespace().map(|word| word.replace('_', " "));
+        let mut words = line.split_whitespace().map(|word| word.replace('~', " "));
         let program = words.next().unwrap();
-        let output = Command::new(&program).args(words).current_dir(self.folder.path()).output();
-        let output = output.unwrap_or_else(|error| panic!("{program} is needed; cargo xtask setup installs it: {error}"));
+        let output = Command::new(&program)
+            .args(words)
+            .current_dir(self.folder.path())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .output();
+        let output =
+            output.unwrap_or_else(|error| panic!("{program} is needed; cargo xtask setup installs it: {error}"));
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -104,4 +126,3 @@ pub(crate) fn certificate(path: &Path) -> CertificateDer<'static> {
 pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
-
