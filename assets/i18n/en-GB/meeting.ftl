@@ -12,6 +12,7 @@ roster-hint = Names and seats are certified.
 tile-me = { $name } (you)
 tile-no-picture-yet = Waiting for the picture…
 tile-not-opened = Cannot be decrypted
+tile-forged = Not what they sent
 # Read out for a tile: who, then the states below, one sentence each.
 tile-spoken = { $name }, { $seat }, { $role }.
 tile-spoken-me = You: { $name }, { $seat }, { $role }.
@@ -55,6 +56,8 @@ stage-waiting-detail = Those in the meeting check your credential. This takes a 
 stage-reconnecting-now = Connecting again (attempt { $attempt })…
 stage-reconnecting-in = Trying again in { $seconds } s.
 strip-key-failing = What { $names } sends cannot be decrypted. Nothing of it is shown or played.
+
+strip-key-forged = Sound or picture came in the name of { $names }, who did not send it. Nothing of it is shown or played.
 
 toast-device-back = { $name } works again.
 toast-reconnected = You are back in the meeting.

@@ -1,11 +1,11 @@
 //! Shows one screen with made-up content, for pictures of it: `gallery SCREEN [WIDTH HEIGHT SCALE]`.
 //!
 //! SCREEN is one of home, home-empty, home-drop, home-problem, unlock, unchecked, path, preview, settings, connecting, waiting, meeting-N (N people),
-//! roster-N, lost, key, ended, removed.
+//! roster-N, lobby-N, locked-N, security-N, diverged-N, takeover, lost, key, ended, removed.
 
 use std::sync::Arc;
 
-use conclave_client::{ConnectError, KeyState, Phase, RetryReason};
+use conclave_client::{ConnectError, KeyState, Phase, RetryReason, Standing, Waiting};
 use conclave_desktop::{
     app::{App, Options},
     screens::{
@@ -33,8 +33,9 @@ use conclave_desktop::{
     video::{Canvas, Screenery, Shown},
     words::Words,
 };
+use conclave_identity::MemberError;
 use conclave_model::Level;
-use conclave_session::SourceState;
+use conclave_session::{NewcomerError, SourceState};
 
 struct Gallery {
     screen: String,
@@ -167,6 +168,13 @@ fn ended(words: &Words, in_order: bool) -> EndedData {
     }
 }
 
+fn waiting() -> Vec<Waiting> {
+    let mut lobby = sketch::lobby(3);
+    let needed = Level::Restricted;
+    lobby[2].problem = Some(NewcomerError::Member(MemberError::NotCleared { needed, found: None }));
+    lobby
+}
+
 fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
     let (kind, people) = screen.split_once('-').unwrap_or((screen, "6"));
     let engine = SketchEngine::new(people.parse().unwrap_or(6), true);
@@ -183,6 +191,14 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
             snapshot.quality.path_up = false;
         }
         "key" => snapshot.participants[1].key = KeyState::Failing,
+        "diverged" => snapshot.participants[1].standing = Standing::Diverged,
+        "lobby" => snapshot.lobby = waiting().into(),
+        "takeover" => snapshot.phase = Phase::AskTakeOver,
+        "locked" => {
+            if let Some(governance) = &mut snapshot.governance {
+                governance.locked = true;
+            }
+        }
         "secret" => snapshot.level = Level::Secret,
         "muted" => {
             snapshot.microphone.on = false;
@@ -191,13 +207,33 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
         }
         _ => {}
     });
-    if !["meeting", "roster", "connecting", "waiting", "lost", "key", "secret", "muted"].contains(&kind) {
+    const KINDS: [&str; 13] = [
+        "meeting",
+        "roster",
+        "connecting",
+        "waiting",
+        "lost",
+        "key",
+        "secret",
+        "muted",
+        "diverged",
+        "lobby",
+        "takeover",
+        "locked",
+        "security",
+    ];
+    if !KINDS.contains(&kind) {
         return None;
     }
-    let mut app = App::new(ctx, Options { wall: || WALL, devices: sketch::devices, ..Options::default() });
+    let options =
+        Options { wall: || WALL, instant: || sketch::now().instant, devices: sketch::devices, ..Options::default() };
+    let mut app = App::new(ctx, options);
     app.sit(Box::new(engine));
-    if kind == "roster" {
-        app.open_roster();
+    app.set_charter(sketch::charter(1));
+    match kind {
+        "roster" | "lobby" | "locked" => app.open_roster(),
+        "security" | "diverged" => app.open_security(),
+        _ => {}
     }
     Some(app)
 }

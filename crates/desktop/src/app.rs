@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use conclave_capture::Devices;
@@ -28,6 +29,7 @@ use crate::{
     screens::{
         ended::{self, data::EndedAction, data::EndedData},
         home::data::HomeData,
+        lead::data::Charter,
         path::data::Purpose,
         settings as settings_screen,
         unlock::{
@@ -79,6 +81,8 @@ pub struct Options {
     pub quit: Arc<AtomicBool>,
     /// The wall clock, in seconds since 1970-01-01 UTC.
     pub wall: fn() -> u64,
+    /// The clock of the engine, which never jumps.
+    pub instant: fn() -> Instant,
     /// Whether the system can show a file dialog; not called on the window's thread.
     pub has_dialog: fn() -> bool,
     /// What is plugged in; not called on the window's thread.
@@ -93,6 +97,7 @@ impl Default for Options {
             start: Start::Home,
             quit: Arc::default(),
             wall: wall_clock,
+            instant: Instant::now,
             has_dialog: dialog::has_dialog,
             devices: conclave_capture::devices,
         }
@@ -109,6 +114,7 @@ pub struct App {
     settings_path: Option<PathBuf>,
     quit: Arc<AtomicBool>,
     wall: fn() -> u64,
+    instant: fn() -> Instant,
     has_dialog: fn() -> bool,
     holder: Option<Holder>,
     list_devices: fn() -> Devices,
@@ -174,6 +180,7 @@ impl App {
             settings_path: options.settings_path,
             quit: options.quit,
             wall: options.wall,
+            instant: options.instant,
             has_dialog: options.has_dialog,
             holder: None,
             list_devices: options.devices,
@@ -201,6 +208,20 @@ impl App {
     /// Begins with a meeting that is already running, in place of [`Options::start`].
     pub fn sit(&mut self, engine: Box<dyn Engine + Send>) {
         self.screen = Screen::Meeting(Box::new(Sitting::new(engine, None)));
+    }
+
+    /// Puts what an invitation would say in place of it, where a meeting is shown that came without one.
+    pub fn set_charter(&mut self, charter: Charter) {
+        if let Screen::Meeting(sitting) = &mut self.screen {
+            sitting.set_charter(charter);
+        }
+    }
+
+    /// Shows what can be checked of the security, where a meeting is shown.
+    pub fn open_security(&mut self) {
+        if let Screen::Meeting(sitting) = &mut self.screen {
+            sitting.open_security();
+        }
     }
 
     /// Shows the list of participants, where a meeting is shown.

@@ -7,6 +7,7 @@ use conclave_capture::{CaptureError, DeviceKind};
 use conclave_client::{ConnectError, EndReason, Notice, OrderError, RetryReason};
 use conclave_identity::{ChainError, CredentialError, InvitationError, MemberError, WindowError};
 use conclave_model::wire::signal::Refusal;
+use conclave_session::NewcomerError;
 
 use crate::{app::papers::Refused, time, words::Words};
 
@@ -243,6 +244,36 @@ pub fn member(error: &MemberError, words: &Words) -> String {
             words.tell("member-other", [("reason", error.to_string().into())])
         }
     }
+}
+
+/// Why somebody in the lobby cannot be let in; `None` where the chair can.
+pub fn newcomer(error: &NewcomerError, words: &Words) -> Option<String> {
+    let said = match error {
+        NewcomerError::NotAdmitted => return None,
+        NewcomerError::KeyPackage | NewcomerError::Reference | NewcomerError::Credential | NewcomerError::Binding => {
+            words.say("newcomer-package")
+        }
+        NewcomerError::Own => words.say("newcomer-own"),
+        NewcomerError::Twice => words.say("newcomer-twice"),
+        NewcomerError::Ejected => words.say("newcomer-ejected"),
+        NewcomerError::Locked => words.say("newcomer-locked"),
+        NewcomerError::Member(error) => match error {
+            MemberError::NotListed => words.say("newcomer-not-listed"),
+            MemberError::ListDiffers(_) => words.say("newcomer-list-differs"),
+            MemberError::NotCleared { needed, .. } => {
+                words.tell("newcomer-not-cleared", [("level", words.marking(*needed).into())])
+            }
+            MemberError::ClearanceExpired(when) => {
+                words.tell("newcomer-clearance-ended", [("when", time::moment(*when, 0, words).into())])
+            }
+            MemberError::NotReleasable(seat) => words.tell("newcomer-not-releasable", [("seat", seat.as_str().into())]),
+            MemberError::Revoked { .. } => words.say("newcomer-revoked"),
+            MemberError::Chain(_) | MemberError::Profile(_) => {
+                words.tell("newcomer-certificate", [("reason", error.to_string().into())])
+            }
+        },
+    };
+    Some(said)
 }
 
 /// Why an order of the chair or the originator was not carried out.

@@ -45,6 +45,8 @@ pub enum Icon {
     Chair,
     /// Opens a menu above.
     Up,
+    /// The level.
+    Shield,
 }
 
 /// Draws in a square of 24 units.
@@ -178,6 +180,18 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
         Icon::Close => {
             pen.line(&[(6.0, 6.0), (18.0, 18.0)]);
             pen.line(&[(18.0, 6.0), (6.0, 18.0)]);
+        }
+        Icon::Shield => {
+            pen.closed(&[
+                (12.0, 3.0),
+                (19.0, 6.0),
+                (19.0, 12.0),
+                (16.5, 17.0),
+                (12.0, 21.0),
+                (7.5, 17.0),
+                (5.0, 12.0),
+                (5.0, 6.0),
+            ]);
         }
         Icon::Up => pen.line(&[(6.0, 15.0), (12.0, 9.0), (18.0, 15.0)]),
         Icon::Chair => {

@@ -4,8 +4,11 @@
 pub mod control;
 pub mod ended;
 pub mod home;
+pub mod lead;
+pub mod lobby;
 pub mod meeting;
 pub mod path;
 pub mod preview;
+pub mod security;
 pub mod settings;
 pub mod unlock;

@@ -2,22 +2,28 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Instant,
 };
 
 use conclave_capture::{
     CameraChoice, Device, Devices, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, portrait::Portrait,
 };
 use conclave_client::{
-    Command, KeyState, LocalSource, Notice, Participant, Phase, Quality, QueueFull, Snapshot, SpeakerState,
+    Command, Governance, KeyState, LocalSource, Notice, Participant, Phase, Quality, QueueFull, Snapshot, SpeakerState,
+    Waiting,
 };
-use conclave_identity::issue;
-use conclave_model::{Bitrate, Epoch, LeafIndex, Level, MediaTime, Person, Picture, TrackKind};
+use conclave_identity::{Admission, issue};
+use conclave_model::{Bitrate, Epoch, Fingerprint, LeafIndex, LeafRef, Level, MediaTime, Person, Picture, TrackKind};
 use conclave_session::{SourceState, Standing};
 
 use crate::{
     engine::Engine,
-    screens::meeting::ui::Pictures,
+    screens::{
+        lead::data::{Charter, Originator},
+        meeting::ui::Pictures,
+    },
+    time::Now,
     video::{Canvas, Shown},
 };
 
@@ -190,6 +196,31 @@ pub fn person(number: usize) -> Person {
     }
 }
 
+/// The moment at which made-up meetings are, on both clocks; the same for the whole program.
+pub fn now() -> Now {
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    Now { wall: WALL, instant: *BEGIN.get_or_init(Instant::now) }
+}
+
+/// People in the lobby of a made-up meeting, longest first.
+pub fn lobby(people: usize) -> Vec<Waiting> {
+    (20..20 + people)
+        .map(|number| Waiting {
+            reference: LeafRef([u8::try_from(number).unwrap_or(u8::MAX); 16]),
+            person: Some(person(number)),
+            problem: None,
+            since: now().instant,
+        })
+        .collect()
+}
+
+/// What an invitation says that names this participant as the originator.
+pub fn charter(originator: usize) -> Charter {
+    let person = person(originator);
+    let originator = Originator { fingerprint: Fingerprint(person.fingerprint), name: person.name };
+    Charter { originator: Some(originator), has_lobby: true }
+}
+
 /// A meeting in which some are muted, some have their camera off, and one speaks.
 pub fn snapshot(people: usize) -> Snapshot {
     let participants = (0..people)
@@ -211,9 +242,17 @@ pub fn snapshot(people: usize) -> Snapshot {
         title: "Foreign Affairs Council: preparation".to_owned(),
         warning: None,
         level: Level::Restricted,
-        governance: None,
+        governance: Some(Governance {
+            chair: Some(LeafIndex(0)),
+            level: Level::Restricted,
+            locked: false,
+            admission: Admission::Lobby,
+            consent: None,
+            ejected: 0,
+            words: vec!["harbour", "violin", "meadow", "copper", "lantern", "orchard"],
+        }),
         lobby: Arc::from([]),
-        keys_since: None,
+        keys_since: Some(now().instant),
         me: Some(LeafIndex(0)),
         participants,
         epoch: Epoch(7),

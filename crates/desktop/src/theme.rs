@@ -118,6 +118,8 @@ pub mod space {
     pub const ROSTER: f32 = 320.0;
     /// Height of a button.
     pub const BUTTON: f32 = 40.0;
+    /// Height of a button in a row of a list.
+    pub const BUTTON_SMALL: f32 = 32.0;
     /// Height of a large button.
     pub const BUTTON_LARGE: f32 = 52.0;
     /// Between tiles.
@@ -158,6 +160,8 @@ pub enum Type {
     SmallStrong,
     /// On the smallest tiles.
     Tiny,
+    /// A word that is read aloud across a room.
+    Word,
 }
 
 impl Type {
@@ -172,6 +176,7 @@ impl Type {
             Self::Strong => FontId::new(15.0, named(MEDIUM)),
             Self::Small => FontId::new(13.0, FontFamily::Proportional),
             Self::SmallStrong => FontId::new(13.0, named(MEDIUM)),
+            Self::Word => FontId::new(22.0, named(SEMI_BOLD)),
             Self::Tiny => FontId::new(11.5, named(MEDIUM)),
         }
     }

@@ -1,8 +1,19 @@
 //! Dates and times in words, on the clock of the person's own time zone.
 
+use std::time::Instant;
+
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use crate::words::Words;
+
+/// One moment on both clocks: what people call it, and what the engine measures by.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Seconds since 1970-01-01 UTC.
+    pub wall: u64,
+    /// The same moment on the clock that never jumps.
+    pub instant: Instant,
+}
 
 /// From when to when a meeting is, seen from `wall`; all in seconds since 1970-01-01 UTC.
 ///

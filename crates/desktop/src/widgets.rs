@@ -67,6 +67,12 @@ impl PushButton {
         self
     }
 
+    /// Lower than usual, for rows of a list.
+    pub fn small(mut self) -> Self {
+        self.height = space::BUTTON_SMALL;
+        self
+    }
+
     /// At least so wide, in points.
     pub fn min_width(mut self, width: f32) -> Self {
         self.min_width = width;
@@ -324,6 +330,15 @@ pub fn chip(ui: &mut Ui, word: &str, ground: Color32, colour: Color32) -> Respon
     response
 }
 
+/// How many of something want attention, in a small disc. Painted only: whoever shows it says it in words.
+pub fn count(painter: &Painter, centre: Pos2, count: usize) {
+    let word = if count > 99 { "99+".to_owned() } else { count.to_string() };
+    let galley = painter.layout_no_wrap(word, Type::Tiny.font(), colour::ON_ACCENT);
+    let size = Vec2::new((galley.size().x + 10.0).max(18.0), 18.0);
+    painter.rect_filled(Rect::from_center_size(centre, size), 9.0, colour::ACCENT);
+    painter.galley(centre - galley.size() / 2.0, galley, colour::ON_ACCENT);
+}
+
 /// The code of a seat, as "FI", in a small frame. Painted only: whoever shows it says it in words.
 pub fn seat_code(painter: &Painter, left_centre: Pos2, code: &str, kind: Type, colour: Color32) -> Rect {
     let galley = painter.layout_no_wrap(code.to_owned(), kind.font(), colour);
@@ -369,6 +384,8 @@ pub fn meter(ui: &mut Ui, level: f32, name: &str) -> Response {
 /// What a strip across the screen says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
+    /// Something is to be decided.
+    Notice,
     /// Something is being mended.
     Warning,
     /// Something failed.
@@ -376,16 +393,20 @@ pub enum Urgency {
 }
 
 /// A strip with a sign and a sentence, read out by screen readers when it appears.
-pub fn strip(ui: &Ui, rect: Rect, urgency: Urgency, sentence: &str, id: Id) {
+///
+/// At its right, `free` points are left for a button.
+pub fn strip(ui: &Ui, rect: Rect, urgency: Urgency, sentence: &str, free: f32, id: Id) {
     let (ground, text, sign) = match urgency {
+        Urgency::Notice => (colour::RAISED, colour::TEXT, colour::ACCENT_TEXT),
         Urgency::Warning => (colour::WARNING_GROUND, colour::TEXT, colour::WARNING),
         Urgency::Bad => (colour::BAD_GROUND, colour::TEXT, colour::BAD),
     };
     let painter = ui.painter();
     painter.rect_filled(rect, CornerRadius::same(radius::M), ground);
     let icon = Rect::from_center_size(rect.left_center() + Vec2::new(24.0, 0.0), Vec2::splat(20.0));
-    icons::paint(painter, Icon::Warning, icon, sign);
-    let galley = line(painter, sentence, Type::Strong, text, rect.width() - 64.0);
+    let drawn = if urgency == Urgency::Notice { Icon::People } else { Icon::Warning };
+    icons::paint(painter, drawn, icon, sign);
+    let galley = line(painter, sentence, Type::Strong, text, rect.width() - 64.0 - free);
     painter.galley(Pos2::new(rect.left() + 46.0, rect.center().y - galley.size().y / 2.0), galley, text);
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, sentence));

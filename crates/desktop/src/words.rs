@@ -13,11 +13,12 @@ pub struct Words {
 }
 
 /// The files of British English, which every other language is translated from.
-const ENGLISH: [(&str, &str); 5] = [
+const ENGLISH: [(&str, &str); 6] = [
     ("common.ftl", include_str!("../../../assets/i18n/en-GB/common.ftl")),
     ("home.ftl", include_str!("../../../assets/i18n/en-GB/home.ftl")),
     ("preview.ftl", include_str!("../../../assets/i18n/en-GB/preview.ftl")),
     ("meeting.ftl", include_str!("../../../assets/i18n/en-GB/meeting.ftl")),
+    ("lead.ftl", include_str!("../../../assets/i18n/en-GB/lead.ftl")),
     ("errors.ftl", include_str!("../../../assets/i18n/en-GB/errors.ftl")),
 ];
 

@@ -12,6 +12,7 @@ use std::{
 use conclave_desktop::{
     app::{App, Options},
     engine::Engine,
+    screens::lead::data::Charter,
     sketch::{self, SketchEngine, WALL},
     theme,
 };
@@ -30,7 +31,9 @@ pub fn window(options: Options) -> Harness<'static, App> {
 
 /// The window with these options, at a size in points.
 pub fn window_at(options: Options, size: egui::Vec2) -> Harness<'static, App> {
-    harness(size, move |ctx| App::new(ctx, Options { wall: || WALL, devices: sketch::devices, ..options }))
+    harness(size, move |ctx| {
+        App::new(ctx, Options { wall: || WALL, instant: || sketch::now().instant, devices: sketch::devices, ..options })
+    })
 }
 
 /// The window in a made-up meeting.
@@ -43,6 +46,14 @@ pub fn meeting_with(engine: &SketchEngine, options: Options) -> Harness<'static,
     seated(engine, options, SIZE)
 }
 
+/// The window in a made-up meeting whose invitation says this.
+pub fn meeting_under(engine: &SketchEngine, charter: Charter) -> Harness<'static, App> {
+    let mut harness = meeting(engine);
+    harness.state_mut().set_charter(charter);
+    harness.run();
+    harness
+}
+
 /// The window in a made-up meeting, at a size in points.
 pub fn meeting_at(engine: &SketchEngine, size: egui::Vec2) -> Harness<'static, App> {
     seated(engine, Options::default(), size)
@@ -51,7 +62,10 @@ pub fn meeting_at(engine: &SketchEngine, size: egui::Vec2) -> Harness<'static, A
 fn seated(engine: &SketchEngine, options: Options, size: egui::Vec2) -> Harness<'static, App> {
     let engine: Box<dyn Engine + Send> = Box::new(engine.clone());
     harness(size, move |ctx| {
-        let mut app = App::new(ctx, Options { wall: || WALL, devices: sketch::devices, ..options });
+        let mut app = App::new(
+            ctx,
+            Options { wall: || WALL, instant: || sketch::now().instant, devices: sketch::devices, ..options },
+        );
         app.sit(engine);
         app
     })

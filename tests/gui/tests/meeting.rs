@@ -203,6 +203,7 @@ fn devices_are_changed_in_the_meeting_and_the_choice_is_kept() {
     harness.get_by_label("Choose microphone and loudspeaker").click();
     // What is plugged in is looked up aside.
     wait_for(&mut harness, "Microphone: Desk microphone.");
+    harness.run();
     harness.get_by_label("Microphone: System default, open. Conference headset");
     assert!(harness.query_by_label("Camera: Desk camera.").is_none());
     harness.get_by_label("Loudspeaker: Room loudspeakers.");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use conclave_capture::Turns;
-use conclave_client::{Command, EndReason, Notice, Phase, Snapshot};
+use conclave_client::{Command, EndReason, Notice, Order, Phase, Snapshot};
+use conclave_identity::Admission;
 
 use super::{
     App, Ended, Screen, dismiss,
@@ -14,14 +15,16 @@ use crate::{
     explain, layout,
     screens::{
         ended::data::EndedData,
+        lead::data::{Charter, LeadAction, Originator},
+        lobby::data::LobbyAction,
         meeting::{
             self,
-            data::MeetingData,
             speakers::Speakers,
-            ui::{MeetingAction, MeetingView},
+            ui::{MeetingAction, MeetingView, Panel},
         },
         preview::data::Kind,
     },
+    time::Now,
     words::Words,
 };
 
@@ -38,6 +41,7 @@ pub(super) struct Sitting {
     /// When each message goes away.
     toasts_until: Vec<f64>,
     ticket: Option<Ticket>,
+    charter: Charter,
     /// The height at which pictures were last asked for.
     watched: u16,
     now: f64,
@@ -51,6 +55,7 @@ impl Sitting {
             speakers: Speakers::default(),
             view: MeetingView::default(),
             toasts_until: Vec::new(),
+            charter: ticket.as_ref().map(charter).unwrap_or_default(),
             ticket,
             watched: 0,
             now: 0.0,
@@ -61,8 +66,16 @@ impl Sitting {
         self.engine
     }
 
+    pub(super) fn set_charter(&mut self, charter: Charter) {
+        self.charter = charter;
+    }
+
+    pub(super) fn open_security(&mut self) {
+        self.view.panel = Some(Panel::Security);
+    }
+
     pub(super) fn open_roster(&mut self) {
-        self.view.roster_open = true;
+        self.view.panel = Some(Panel::People);
     }
 
     /// Takes what is new; `now` in seconds on the window's clock. Returns why the meeting is over, once it is.
@@ -141,8 +154,9 @@ impl App {
     pub(super) fn show_meeting(&mut self, ui: &mut egui::Ui) {
         let Screen::Meeting(sitting) = &mut self.screen else { return };
         let pickers = pickers(&self.devices, &self.settings, &self.words);
-        let data: MeetingData =
-            meeting::data::data(&sitting.snapshot, &sitting.speakers, &pickers, (self.wall)(), &self.words);
+        let now = Now { wall: (self.wall)(), instant: (self.instant)() };
+        let (snapshot, charter) = (&sitting.snapshot, &sitting.charter);
+        let data = meeting::data::data(snapshot, &sitting.speakers, &pickers, charter, now, &self.words);
         sitting.watch(ui.max_rect(), ui.pixels_per_point());
         let action = meeting::ui::show(ui, &data, &mut sitting.view, &*sitting.engine, &self.screenery, &self.words);
         match action {
@@ -154,6 +168,9 @@ impl App {
                 self.settings.choose(kind, word);
                 self.save_settings();
             }
+            Some(MeetingAction::Lobby(wanted)) => sitting.send(lobby_order(wanted), &self.words),
+            Some(MeetingAction::Lead(wanted)) => sitting.send(lead_order(wanted), &self.words),
+            Some(MeetingAction::TakeOver) => sitting.send(Command::TakeOver, &self.words),
             Some(MeetingAction::Retry) => sitting.send(Command::RetryNow, &self.words),
             Some(MeetingAction::Leave) => self.end_sitting(&EndReason::Left),
             Some(MeetingAction::Dismiss(index)) => sitting.remove_toast(index),
@@ -186,6 +203,32 @@ fn selection(kind: Kind, word: &str, rehearsed: Option<Turns>) -> Command {
         Kind::Microphone => Command::SelectMicrophone(microphone(word, rehearsed)),
         Kind::Speaker => Command::SelectSpeaker(word.parse().unwrap_or_default()),
     }
+}
+
+fn lobby_order(wanted: LobbyAction) -> Command {
+    Command::Lead(match wanted {
+        LobbyAction::Admit(who) => Order::Admit(who),
+        LobbyAction::Deny(who) => Order::Deny(who),
+    })
+}
+
+fn lead_order(wanted: LeadAction) -> Command {
+    Command::Lead(match wanted {
+        LeadAction::Lock(locked) => Order::Lock(locked),
+        LeadAction::Eject(who) => Order::Eject(who),
+        LeadAction::SetLevel(level) => Order::SetLevel(level),
+        LeadAction::Consent(level) => Order::Consent(level),
+    })
+}
+
+/// What the signed invitation says of the originator and of the door.
+fn charter(ticket: &Ticket) -> Charter {
+    let content = ticket.invitation.content();
+    let originator = content.originator.map(|fingerprint| {
+        let listed = content.participants.iter().find(|listed| listed.fingerprint == fingerprint.0);
+        Originator { fingerprint, name: listed.map(|listed| listed.name.clone()).unwrap_or_default() }
+    });
+    Charter { originator, has_lobby: content.admission == Admission::Lobby }
 }
 
 /// Whether entering again can end otherwise.

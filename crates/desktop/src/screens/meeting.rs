@@ -3,6 +3,7 @@
 mod bar;
 pub mod data;
 pub mod devices;
+mod header;
 pub mod menu;
 mod roster;
 pub mod speakers;

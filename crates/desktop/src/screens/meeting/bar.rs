@@ -5,7 +5,7 @@ use egui::{Pos2, Rect, Stroke, Ui, Vec2};
 use super::{
     data::MeetingData,
     menu::{self, MenuAction},
-    ui::{MeetingAction, MeetingView, told},
+    ui::{MeetingAction, MeetingView, Panel, told},
 };
 use crate::{
     icons::{self, Icon},
@@ -103,19 +103,23 @@ fn take(wanted: Option<MenuAction>, action: &mut Option<MeetingAction>) {
 }
 
 fn people(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, words: &Words) {
-    let said = if view.roster_open { "control-roster-hide" } else { "control-roster-show" };
+    let open = view.panel == Some(Panel::People);
+    let said = if open { "control-roster-hide" } else { "control-roster-show" };
     let said = words.tell(said, [("count", data.tiles.len().into())]);
     let people = Control {
         icon: Icon::People,
         label: &words.tell("roster-short", [("count", data.tiles.len().into())]),
         accessible: &said,
         hover: &said,
-        standing: if view.roster_open { Standing::Open } else { Standing::Plain },
+        standing: if open { Standing::Open } else { Standing::Plain },
         level: 0.0,
         joined: false,
     };
     if people.show(ui, at, ui.scope_id().with("people")).clicked() || shortcuts::participants(ui) {
-        view.roster_open = !view.roster_open;
+        view.panel = if open { None } else { Some(Panel::People) };
+    }
+    if !data.lobby.rows.is_empty() {
+        widgets::count(ui.painter(), at.right_top() + Vec2::new(-12.0, 12.0), data.lobby.rows.len());
     }
 }
 

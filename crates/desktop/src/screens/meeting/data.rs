@@ -1,20 +1,23 @@
 //! What the meeting shows. [`data`](fn@data) makes it of the engine's [`Snapshot`], without a window.
 
-use conclave_client::{KeyState, LocalSource, Participant, Phase, Quality, Snapshot};
+use conclave_client::{KeyState, LocalSource, Participant, Phase, Quality, Snapshot, Standing};
 use conclave_model::{LeafIndex, Level, Role, SeatRank};
 use conclave_session::SourceState;
 
 use super::{
-    devices::{self, DeviceList, Standing},
+    devices::{self, DeviceList, Openness},
     speakers::Speakers,
 };
 use crate::{
     explain,
     screens::{
         control::data::{ControlData, control},
+        lead::data::{self as lead, Charter, LeadData},
+        lobby::data::{self as lobby, LobbyData},
         preview::data::{Kind, Picker, SourceView},
+        security::data::{self as security, SecurityData},
     },
-    time,
+    time::{self, Now},
     widgets::Urgency,
     words::Words,
 };
@@ -46,6 +49,12 @@ pub struct MeetingData {
     pub quality: QualityData,
     /// What the encryption is, in words.
     pub encryption: String,
+    /// Who waits.
+    pub lobby: LobbyData,
+    /// What the person can do as chair or originator.
+    pub lead: LeadData,
+    /// What can be checked.
+    pub security: SecurityData,
 }
 
 /// Where the person stands with the meeting.
@@ -57,8 +66,8 @@ pub enum Stage {
         sentence: String,
         /// More of it.
         detail: Option<String>,
-        /// Whether trying again at once makes sense.
-        can_retry: bool,
+        /// What can be done about it.
+        offer: Option<Offer>,
     },
     /// At the table.
     Seated,
@@ -67,6 +76,28 @@ pub enum Stage {
         /// One sentence.
         sentence: String,
     },
+}
+
+/// What can be done about what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Try at once.
+    Retry,
+    /// Go on here and end the other connection.
+    TakeOver,
+    /// See who waits.
+    Lobby,
+}
+
+/// What stands in the strip above the tiles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StripData {
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// In one sentence.
+    pub sentence: String,
+    /// What can be done about it.
+    pub offer: Option<Offer>,
 }
 
 /// One person's tile, and their row in the list.
@@ -92,6 +123,10 @@ pub struct TileData {
     pub camera: SourceState,
     /// Their key.
     pub key: KeyState,
+    /// Whether they have shown that they are in the same meeting.
+    pub standing: Standing,
+    /// What both mean, in words.
+    pub state: String,
     /// Whether they speak.
     pub speaking: bool,
     /// Whether their newest picture may be shown.
@@ -111,9 +146,15 @@ pub struct QualityData {
     pub detail: String,
 }
 
-/// Makes the screen of a snapshot. `pickers` are what is plugged in: cameras, microphones, loudspeakers; `wall` is in
-/// seconds since 1970-01-01 UTC.
-pub fn data(snapshot: &Snapshot, speakers: &Speakers, pickers: &[Picker; 3], wall: u64, words: &Words) -> MeetingData {
+/// Makes the screen of a snapshot. `pickers` are what is plugged in: cameras, microphones, loudspeakers.
+pub fn data(
+    snapshot: &Snapshot,
+    speakers: &Speakers,
+    pickers: &[Picker; 3],
+    charter: &Charter,
+    now: Now,
+    words: &Words,
+) -> MeetingData {
     let mut people: Vec<&Participant> = snapshot.participants.iter().collect();
     people.sort_by_key(|participant| table_order(participant));
     let tiles: Vec<TileData> =
@@ -127,7 +168,7 @@ pub fn data(snapshot: &Snapshot, speakers: &Speakers, pickers: &[Picker; 3], wal
     MeetingData {
         title: snapshot.title.clone(),
         level: snapshot.level,
-        stage: stage(snapshot, wall, words),
+        stage: stage(snapshot, charter, now.wall, words),
         microphone: control(Kind::Microphone, &own_source(&snapshot.microphone, &pickers[1], words), words),
         camera: control(Kind::Camera, &own_source(&snapshot.camera, &pickers[0], words), words),
         sound_devices: [
@@ -142,6 +183,9 @@ pub fn data(snapshot: &Snapshot, speakers: &Speakers, pickers: &[Picker; 3], wal
             "encryption-detail",
             [("count", tiles.len().into()), ("suite", snapshot.suite.into()), ("epoch", snapshot.epoch.0.into())],
         ),
+        lobby: lobby::data(snapshot, now, words),
+        lead: lead::data(snapshot, charter, now.wall, words),
+        security: security::data(snapshot, now, words),
         tiles,
     }
 }
@@ -171,24 +215,29 @@ fn tile(participant: &Participant, snapshot: &Snapshot, speakers: &Speakers, wor
         (participant.microphone, participant.camera)
     };
     let speaking = microphone == SourceState::On && speakers.is_lit(participant.leaf);
-    let show_picture = camera == SourceState::On && participant.key != KeyState::Failing;
+    let show_picture = camera == SourceState::On && !is_broken(participant.key);
+    // Who leads is what the group agrees on; before that is known, nobody does.
+    let chair = snapshot.governance.as_ref().and_then(|governance| governance.chair);
     let role = match person.role {
         Role::Delegate => words.rank(person.rank),
         Role::Chair | Role::Interpreter | Role::Observer | Role::Secretariat => words.role(person.role),
     };
+    let state = state_words(participant, words);
     TileData {
         leaf: participant.leaf,
         name: person.name.clone(),
         seat: person.seat.clone(),
         seat_code: person.seat_code.clone(),
-        chair: person.role == Role::Chair,
+        chair: chair == Some(participant.leaf),
         mine: participant.is_me,
         microphone,
         camera,
         key: participant.key,
+        standing: participant.standing,
         speaking,
         show_picture,
-        spoken: spoken(participant, &role, microphone, camera, speaking, words),
+        spoken: spoken(participant, &role, microphone, camera, speaking, &state, words),
+        state,
         role,
     }
 }
@@ -199,6 +248,7 @@ fn spoken(
     microphone: SourceState,
     camera: SourceState,
     speaking: bool,
+    state: &str,
     words: &Words,
 ) -> String {
     let person = &participant.person;
@@ -217,7 +267,21 @@ fn spoken(
         SourceState::Off => "tile-camera-off",
         SourceState::Missing => "tile-camera-missing",
     });
-    format!("{who} {microphone} {camera} {}", key_words(participant.key, words))
+    format!("{who} {microphone} {camera} {state}")
+}
+
+/// What the state of a member's keys means.
+fn state_words(participant: &Participant, words: &Words) -> String {
+    match participant.standing {
+        Standing::Diverged => words.say("standing-diverged"),
+        Standing::Silent if !is_broken(participant.key) => words.say("standing-silent"),
+        Standing::Silent | Standing::Confirmed => key_words(participant.key, words),
+    }
+}
+
+/// Whether nothing of a member is shown or played.
+fn is_broken(key: KeyState) -> bool {
+    matches!(key, KeyState::Failing | KeyState::Forged)
 }
 
 /// What the state of a key means.
@@ -230,7 +294,7 @@ pub fn key_words(key: KeyState, words: &Words) -> String {
     })
 }
 
-fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
+fn stage(snapshot: &Snapshot, charter: &Charter, wall: u64, words: &Words) -> Stage {
     let relay = || [("relay", snapshot.relay.as_str().into())];
     match &snapshot.phase {
         Phase::Connecting { attempt, last_error } => Stage::Entering {
@@ -239,22 +303,27 @@ fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
                 let attempt = words.tell("stage-attempt", [("attempt", (*attempt).into())]);
                 format!("{} {attempt}", explain::retry(why, words))
             }),
-            can_retry: last_error.is_some(),
+            offer: last_error.is_some().then_some(Offer::Retry),
         },
         Phase::TooEarly { begins } => Stage::Entering {
             sentence: words.tell("stage-too-early", [("when", time::moment(*begins, wall, words).into())]),
             detail: Some(words.say("stage-too-early-detail")),
-            can_retry: false,
+            offer: None,
+        },
+        Phase::Waiting if charter.has_lobby => Stage::Entering {
+            sentence: words.say("stage-lobby"),
+            detail: Some(words.say("stage-lobby-detail")),
+            offer: None,
         },
         Phase::Waiting => Stage::Entering {
             sentence: words.say("stage-waiting"),
             detail: Some(words.say("stage-waiting-detail")),
-            can_retry: false,
+            offer: None,
         },
         Phase::AskTakeOver => Stage::Entering {
             sentence: words.say("stage-ask-take-over"),
             detail: Some(words.say("stage-ask-take-over-detail")),
-            can_retry: false,
+            offer: Some(Offer::TakeOver),
         },
         Phase::Joined => Stage::Seated,
         Phase::Reconnecting { attempt, retry_in, why } => {
@@ -267,9 +336,7 @@ fn stage(snapshot: &Snapshot, wall: u64, words: &Words) -> Stage {
             Stage::Reconnecting { sentence: format!("{why} {next}") }
         }
         // The window shows its own screen for this; the sentence is for the moment between the two.
-        Phase::Ended(reason) => {
-            Stage::Entering { sentence: explain::end(reason, words), detail: None, can_retry: false }
-        }
+        Phase::Ended(reason) => Stage::Entering { sentence: explain::end(reason, words), detail: None, offer: None },
     }
 }
 
@@ -287,14 +354,14 @@ fn own_source(source: &LocalSource, picker: &Picker, words: &Words) -> SourceVie
 /// A microphone is open while muted as well: its level is shown.
 fn source_list(kind: Kind, picker: &Picker, source: &LocalSource, wanted: bool, words: &Words) -> DeviceList {
     let problem = source.problem.as_ref().map(|problem| explain::capture(problem, words));
-    let standing = Standing { wanted, open: source.open_device.as_deref(), problem: problem.as_deref() };
+    let standing = Openness { wanted, open: source.open_device.as_deref(), problem: problem.as_deref() };
     devices::list(kind, picker, standing, words)
 }
 
 fn speaker_list(picker: &Picker, snapshot: &Snapshot, words: &Words) -> DeviceList {
     let problem = snapshot.speaker.problem.as_ref().map(|problem| explain::capture(problem, words));
     let standing =
-        Standing { wanted: true, open: snapshot.speaker.open_device.as_deref(), problem: problem.as_deref() };
+        Openness { wanted: true, open: snapshot.speaker.open_device.as_deref(), problem: problem.as_deref() };
     devices::list(Kind::Speaker, picker, standing, words)
 }
 
@@ -336,13 +403,28 @@ fn quality(quality: &Quality, relay: &str, words: &Words) -> QualityData {
     QualityData { bars, word, detail }
 }
 
-/// The strip above the tiles, if there is something to say.
-pub fn strip(data: &MeetingData, words: &Words) -> Option<(Urgency, String)> {
+/// The strip above the tiles, if there is something to say; the gravest first. Who waits is not said where it is seen.
+pub fn strip(data: &MeetingData, lobby_is_seen: bool, words: &Words) -> Option<StripData> {
     if let Stage::Reconnecting { sentence } = &data.stage {
-        return Some((Urgency::Warning, sentence.clone()));
+        let (sentence, offer) = (sentence.clone(), Some(Offer::Retry));
+        return Some(StripData { urgency: Urgency::Warning, sentence, offer });
     }
-    let failing: Vec<&str> =
-        data.tiles.iter().filter(|tile| tile.key == KeyState::Failing).map(|tile| tile.name.as_str()).collect();
-    (!failing.is_empty())
-        .then(|| (Urgency::Bad, words.tell("strip-key-failing", [("names", failing.join(", ").into())])))
+    let names = |wanted: &dyn Fn(&TileData) -> bool| {
+        let names: Vec<&str> = data.tiles.iter().filter(|tile| wanted(tile)).map(|tile| tile.name.as_str()).collect();
+        names.join(", ")
+    };
+    let diverged = names(&|tile| tile.standing == Standing::Diverged);
+    let forged = names(&|tile| tile.key == KeyState::Forged);
+    let failing = names(&|tile| tile.key == KeyState::Failing);
+    let grave = [("strip-diverged", diverged), ("strip-key-forged", forged), ("strip-key-failing", failing)];
+    if let Some((message, names)) = grave.into_iter().find(|(_, names)| !names.is_empty()) {
+        let sentence = words.tell(message, [("names", names.into())]);
+        return Some(StripData { urgency: Urgency::Bad, sentence, offer: None });
+    }
+    let first = data.lobby.rows.first().filter(|_| data.lobby.leads && !lobby_is_seen)?;
+    let count = data.lobby.rows.len();
+    let gaps =
+        [("count", count.into()), ("name", first.name.as_str().into()), ("others", count.saturating_sub(1).into())];
+    let sentence = words.tell("strip-lobby", gaps);
+    Some(StripData { urgency: Urgency::Notice, sentence, offer: Some(Offer::Lobby) })
 }

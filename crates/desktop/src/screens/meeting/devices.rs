@@ -35,7 +35,7 @@ pub struct DeviceEntry {
 
 /// How the devices of one kind stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing<'a> {
+pub struct Openness<'a> {
     /// Whether one should be open.
     pub wanted: bool,
     /// The name of the one that is really open.
@@ -48,7 +48,7 @@ pub struct Standing<'a> {
 ///
 /// The mark goes by what is open, not by what was chosen: while another device is being opened, the one that still hears
 /// or sees keeps it.
-pub fn list(kind: Kind, picker: &Picker, standing: Standing<'_>, words: &Words) -> DeviceList {
+pub fn list(kind: Kind, picker: &Picker, standing: Openness<'_>, words: &Words) -> DeviceList {
     let title = words.say(match kind {
         Kind::Camera => "camera",
         Kind::Microphone => "microphone",
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn made(chosen: &str, wanted: bool, open: Option<&str>, problem: Option<&str>) -> Vec<DeviceEntry> {
-        let standing = Standing { wanted, open, problem };
+        let standing = Openness { wanted, open, problem };
         list(Kind::Microphone, &picker(chosen), standing, &Words::english()).entries
     }
 

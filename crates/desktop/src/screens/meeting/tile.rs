@@ -1,10 +1,10 @@
 //! One person's tile, painted.
 
-use conclave_client::KeyState;
+use conclave_client::{KeyState, Standing};
 use conclave_session::SourceState;
 use egui::{Color32, CornerRadius, Id, Painter, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::data::{TileData, key_words};
+use super::data::TileData;
 use crate::{
     icons::{self, Icon},
     theme::{Type, colour, radius, space},
@@ -76,7 +76,7 @@ pub fn show(ui: &Ui, rect: Rect, tile: &TileData, shown: Option<&Shown>, screene
         ui.set_max_width(320.0);
         widgets::text(ui, Type::Strong, colour::TEXT, tile.name.clone());
         widgets::text(ui, Type::Small, colour::TEXT_MUTED, format!("{}, {}", tile.seat, tile.role));
-        widgets::text(ui, Type::Small, key_colour(tile.key), key_words(tile.key, words));
+        widgets::text(ui, Type::Small, key_colour(tile), tile.state.clone());
     });
 }
 
@@ -86,6 +86,8 @@ fn without_picture(painter: &Painter, rect: Rect, tile: &TileData, size: Size, c
     let disc = (room.height() * 0.66).min(room.width() * 0.4).min(150.0);
     let says = if tile.key == KeyState::Failing {
         Some((words.say("tile-not-opened"), colour::BAD))
+    } else if tile.key == KeyState::Forged {
+        Some((words.say("tile-forged"), colour::BAD))
     } else if tile.show_picture && size == Size::Large {
         Some((words.say("tile-no-picture-yet"), colour::TEXT_MUTED))
     } else {
@@ -193,7 +195,8 @@ fn paint_signs(painter: &Painter, left: Pos2, sign: f32, signs: &[(Icon, Color32
 
 /// Key, camera and microphone, from right to left.
 pub fn signs(tile: &TileData) -> [(Icon, Color32); 3] {
-    let key = if tile.key == KeyState::Failing { Icon::LockOpen } else { Icon::Lock };
+    let open = matches!(tile.key, KeyState::Failing | KeyState::Forged) || tile.standing == Standing::Diverged;
+    let key = if open { Icon::LockOpen } else { Icon::Lock };
     let camera = match tile.camera {
         SourceState::On => (Icon::Camera, colour::TEXT_MUTED),
         SourceState::Off => (Icon::CameraOff, colour::TEXT_MUTED),
@@ -205,11 +208,16 @@ pub fn signs(tile: &TileData) -> [(Icon, Color32); 3] {
         SourceState::Off => (Icon::MicrophoneOff, colour::BAD),
         SourceState::Missing => (Icon::MicrophoneOff, colour::WARNING),
     };
-    [(key, key_colour(tile.key)), camera, microphone]
+    [(key, key_colour(tile)), camera, microphone]
 }
 
-fn key_colour(key: KeyState) -> Color32 {
-    match key {
+fn key_colour(tile: &TileData) -> Color32 {
+    match tile.standing {
+        Standing::Diverged => return colour::BAD,
+        Standing::Silent => return colour::WARNING,
+        Standing::Confirmed => {}
+    }
+    match tile.key {
         KeyState::Verified => colour::TEXT_MUTED,
         KeyState::Open => colour::GOOD,
         KeyState::Failing | KeyState::Forged => colour::BAD,

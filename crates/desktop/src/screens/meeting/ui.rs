@@ -1,17 +1,24 @@
 //! The meeting, painted.
 
 use conclave_model::LeafIndex;
-use egui::{Align, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
+use egui::{Align, CornerRadius, Layout, Pos2, Rect, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use super::{
     bar,
-    data::{MeetingData, Stage, TileData, strip},
-    roster, tile, toasts,
+    data::{MeetingData, Offer, Stage, StripData, TileData, strip},
+    header, roster, tile, toasts,
 };
 use crate::{
-    icons::{self, Icon},
-    layout,
-    screens::preview::data::Kind,
+    icons, layout,
+    screens::{
+        lead::{
+            self,
+            data::{LeadAction, Question},
+        },
+        lobby::data::LobbyAction,
+        preview::data::Kind,
+        security,
+    },
     theme::{Type, colour, radius, space},
     video::{Screenery, Shown},
     widgets::{self, PushButton, Weight},
@@ -21,10 +28,21 @@ use crate::{
 /// What the meeting's screen remembers between frames.
 #[derive(Clone, Debug, Default)]
 pub struct MeetingView {
-    /// Whether the list of participants is open.
-    pub roster_open: bool,
+    /// What is open at the right.
+    pub panel: Option<Panel>,
+    /// What is asked before something is done that cannot be undone.
+    pub question: Option<Question>,
     /// Short messages, newest last.
     pub toasts: Vec<String>,
+}
+
+/// What is open at the right of the tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    /// Who is there, who waits, and what the chair can do.
+    People,
+    /// What can be checked.
+    Security,
 }
 
 /// What the person wants.
@@ -40,6 +58,12 @@ pub enum MeetingAction {
     Choose(Kind, String),
     /// Try to connect now.
     Retry,
+    /// Go on here and end the other connection.
+    TakeOver,
+    /// Let in somebody who waits, or send them away.
+    Lobby(LobbyAction),
+    /// What the chair or the originator wants.
+    Lead(LeadAction),
     /// Leave.
     Leave,
     /// Take the message with this number away.
@@ -59,13 +83,13 @@ struct Parts {
     top_banner: Rect,
     header: Rect,
     stage: Rect,
-    roster: Option<Rect>,
+    panel: Option<Rect>,
     bar: Rect,
     bottom_banner: Rect,
 }
 
 impl Parts {
-    fn new(area: Rect, roster_open: bool) -> Self {
+    fn new(area: Rect, panel_open: bool) -> Self {
         let row =
             |top: f32, height: f32| Rect::from_min_size(Pos2::new(area.left(), top), Vec2::new(area.width(), height));
         let top_banner = row(area.top(), space::BANNER);
@@ -74,13 +98,13 @@ impl Parts {
         let bar = row(bottom_banner.top() - space::BAR, space::BAR);
         let middle = Rect::from_min_max(header.left_bottom(), bar.right_top());
         let width = space::ROSTER.min(area.width() * 0.4);
-        let (stage, roster) = if roster_open {
-            let (stage, roster) = middle.split_left_right_at_x(middle.right() - width);
-            (stage, Some(roster))
+        let (stage, panel) = if panel_open {
+            let (stage, panel) = middle.split_left_right_at_x(middle.right() - width);
+            (stage, Some(panel))
         } else {
             (middle, None)
         };
-        Self { top_banner, header, stage, roster, bar, bottom_banner }
+        Self { top_banner, header, stage, panel, bar, bottom_banner }
     }
 }
 
@@ -97,91 +121,83 @@ pub fn show(
 ) -> Option<MeetingAction> {
     let area = ui.max_rect();
     ui.painter().rect_filled(area, 0.0, colour::CANVAS);
-    let parts = Parts::new(area, view.roster_open);
+    let parts = Parts::new(area, view.panel.is_some());
     let mut action = None;
     widgets::level_banner(ui, parts.top_banner, data.level, words, ui.scope_id().with("level-top"));
-    header(ui, parts.header, data, words);
+    header::show(ui, parts.header, data, view, words);
     bar::show(ui, parts.bar, data, view, words, &mut action);
-    if let Some(rect) = parts.roster {
-        roster::show(ui, rect, data, words);
+    match (view.panel, parts.panel) {
+        (Some(Panel::People), Some(rect)) => action = roster::show(ui, rect, data, view, words).or(action),
+        (Some(Panel::Security), Some(rect)) => security::ui::show(ui, rect, &data.security, words),
+        (None, _) | (_, None) => {}
     }
     let mut stage = parts.stage.shrink2(Vec2::new(space::L, space::S));
-    if let Some((urgency, sentence)) = strip(data, words) {
+    if let Some(said) = strip(data, view.panel == Some(Panel::People), words) {
         let rect = Rect::from_min_size(stage.min, Vec2::new(stage.width(), 44.0));
-        widgets::strip(ui, rect, urgency, &sentence, ui.scope_id().with("strip"));
-        if matches!(data.stage, Stage::Reconnecting { .. }) {
-            let at =
-                Rect::from_min_max(Pos2::new(rect.right() - 160.0, rect.top() + 4.0), rect.max - Vec2::new(6.0, 4.0));
-            widgets::over(ui, at, Layout::right_to_left(Align::Center), |ui| {
-                ui.set_clip_rect(rect);
-                if ui.add(PushButton::new(Weight::Quiet, words.say("retry-now"))).clicked() {
-                    action = Some(MeetingAction::Retry);
-                }
-            });
-        }
+        action = show_strip(ui, rect, &said, view, words).or(action);
         stage.min.y = rect.bottom() + space::S;
     }
     let own = match &data.stage {
         Stage::Seated | Stage::Reconnecting { .. } => tiles(ui, stage, &data.tiles, pictures, screenery, words),
-        Stage::Entering { sentence, detail, can_retry } => {
-            let said = Entering { sentence, detail: detail.as_deref(), can_retry: *can_retry };
+        Stage::Entering { sentence, detail, offer } => {
+            let said = Entering { sentence, detail: detail.as_deref(), offer: *offer };
             Some(entering(ui, stage, &said, pictures, screenery, words, &mut action))
         }
     };
     if let Some(index) = toasts::show(ui, stage, own, &view.toasts, words) {
         action = Some(MeetingAction::Dismiss(index));
     }
+    forget_who_is_gone(view, &data.tiles);
+    if let Some(wanted) = lead::ui::ask(ui.ctx(), &data.lead, data.level, &mut view.question, words) {
+        action = Some(MeetingAction::Lead(wanted));
+    }
     widgets::level_banner(ui, parts.bottom_banner, data.level, words, ui.scope_id().with("level-bottom"));
     action
 }
 
-fn header(ui: &mut Ui, rect: Rect, data: &MeetingData, words: &Words) {
-    ui.painter().rect_filled(rect, 0.0, colour::SURFACE);
-    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, colour::LINE));
-    let mark = Rect::from_center_size(Pos2::new(rect.left() + 30.0, rect.center().y), Vec2::splat(26.0));
-    icons::paint_mark(ui.painter(), mark, colour::TEXT_MUTED, colour::SPEAKING);
-
-    // From the right: connection, encryption; the title has what is left.
-    let mut right = rect.right() - space::L;
-    let galley = ui.painter().layout_no_wrap(data.quality.word.clone(), Type::SmallStrong.font(), colour::TEXT_MUTED);
-    let place =
-        Rect::from_min_max(Pos2::new(right - galley.size().x - 30.0, rect.top()), Pos2::new(right, rect.bottom()));
-    let lit = match data.quality.bars {
-        3.. => colour::GOOD,
-        2 => colour::WARNING,
-        _ => colour::BAD,
-    };
-    let bars = Rect::from_center_size(Pos2::new(place.left() + 11.0, place.center().y), Vec2::splat(22.0));
-    icons::paint_bars(ui.painter(), bars, data.quality.bars, lit, colour::LINE);
-    ui.painter().galley(
-        Pos2::new(place.left() + 30.0, place.center().y - galley.size().y / 2.0),
-        galley,
-        colour::TEXT_MUTED,
-    );
-    told(ui, place, "quality", &format!("{}. {}", data.quality.word, data.quality.detail));
-    right = place.left() - space::XL;
-
-    if data.stage == Stage::Seated {
-        let said = words.say("encrypted");
-        let galley = ui.painter().layout_no_wrap(said.clone(), Type::SmallStrong.font(), colour::GOOD);
-        let place =
-            Rect::from_min_max(Pos2::new(right - galley.size().x - 24.0, rect.top()), Pos2::new(right, rect.bottom()));
-        let lock = Rect::from_center_size(Pos2::new(place.left() + 8.0, place.center().y), Vec2::splat(18.0));
-        icons::paint(ui.painter(), Icon::Lock, lock, colour::GOOD);
-        ui.painter().galley(
-            Pos2::new(place.left() + 24.0, place.center().y - galley.size().y / 2.0),
-            galley,
-            colour::GOOD,
-        );
-        told(ui, place, "encryption", &format!("{said}. {}", data.encryption));
-        right = place.left() - space::XL;
+fn show_strip(
+    ui: &mut Ui,
+    rect: Rect,
+    said: &StripData,
+    view: &mut MeetingView,
+    words: &Words,
+) -> Option<MeetingAction> {
+    /// Room for the button at the right.
+    const BUTTON: f32 = 150.0;
+    let free = if said.offer.is_some() { BUTTON } else { 0.0 };
+    widgets::strip(ui, rect, said.urgency, &said.sentence, free, ui.scope_id().with("strip"));
+    let offer = said.offer?;
+    let at = Rect::from_min_max(Pos2::new(rect.right() - BUTTON, rect.top() + 2.0), rect.max - Vec2::new(6.0, 2.0));
+    let pressed = widgets::over(ui, at, Layout::right_to_left(Align::Center), |ui| {
+        ui.set_clip_rect(rect.expand(4.0));
+        ui.add(PushButton::new(Weight::Quiet, offer_word(offer, words))).clicked()
+    });
+    match (pressed, offer) {
+        (true, Offer::Retry) => Some(MeetingAction::Retry),
+        (true, Offer::TakeOver) => Some(MeetingAction::TakeOver),
+        (true, Offer::Lobby) => {
+            view.panel = Some(Panel::People);
+            None
+        }
+        (false, _) => None,
     }
-    let left = mark.right() + space::M;
-    let title = widgets::line(ui.painter(), &data.title, Type::Heading, colour::TEXT, right - left);
-    ui.painter().galley(Pos2::new(left, rect.center().y - title.size().y / 2.0), title, colour::TEXT);
-    let place = Rect::from_min_max(Pos2::new(left, rect.top()), Pos2::new(right.max(left), rect.bottom()));
-    let response = ui.interact(place, ui.scope_id().with("title"), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, &data.title));
+}
+
+fn offer_word(offer: Offer, words: &Words) -> String {
+    words.say(match offer {
+        Offer::Retry => "retry-now",
+        Offer::TakeOver => "take-over",
+        Offer::Lobby => "strip-lobby-show",
+    })
+}
+
+/// A place in the group can be somebody else's by the time a question is answered: then it is asked no more.
+fn forget_who_is_gone(view: &mut MeetingView, tiles: &[TileData]) {
+    if let Some(Question::Eject { leaf, name, seat }) = &view.question
+        && !tiles.iter().any(|tile| tile.leaf == *leaf && tile.name == *name && tile.seat == *seat)
+    {
+        view.question = None;
+    }
 }
 
 /// Something painted that is only read: reachable by keyboard, explained when pointed at.
@@ -216,7 +232,7 @@ fn tiles(
 struct Entering<'a> {
     sentence: &'a str,
     detail: Option<&'a str>,
-    can_retry: bool,
+    offer: Option<Offer>,
 }
 
 fn entering(
@@ -255,8 +271,16 @@ fn entering(
         if let Some(detail) = said.detail {
             widgets::text(ui, Type::Body, colour::TEXT_MUTED, detail);
         }
-        if said.can_retry && ui.add(PushButton::new(Weight::Secondary, words.say("retry-now"))).clicked() {
-            *action = Some(MeetingAction::Retry);
+        if let Some(offer) = said.offer {
+            ui.add_space(space::S);
+            let weight = if offer == Offer::TakeOver { Weight::Primary } else { Weight::Secondary };
+            if ui.add(PushButton::new(weight, offer_word(offer, words))).clicked() {
+                *action = match offer {
+                    Offer::Retry => Some(MeetingAction::Retry),
+                    Offer::TakeOver => Some(MeetingAction::TakeOver),
+                    Offer::Lobby => None,
+                };
+            }
         }
     });
     picture

@@ -1,0 +1,4 @@
+//! Who waits to be let in.
+
+pub mod data;
+pub mod ui;
