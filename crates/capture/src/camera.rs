@@ -91,6 +91,13 @@ impl CameraStream {
     }
 }
 
+/// Converts a JPEG as a camera of this size delivered it; `None` where it is none. For tests of hostile cameras.
+#[doc(hidden)]
+pub fn convert_jpeg(data: &[u8], width: u32, height: u32) -> Option<Picture> {
+    let (format, time) = (nokhwa::utils::FrameFormat::MJPEG, conclave_model::MediaTime(0));
+    convert::Converter::default().convert(format, (width, height), time, data).ok()
+}
+
 impl CameraWish {
     /// Whether anything could make such a picture.
     pub(crate) fn check(self) -> Result<(), CaptureError> {
