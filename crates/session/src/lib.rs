@@ -43,6 +43,7 @@ mod session;
 mod state;
 mod throttle;
 
+pub use conclave_e2ee::NewcomerError;
 pub use conclave_transport::{Quality, Transmit};
 pub use counters::{Counters, TrackCounters};
 pub use governance::{Governance, Standing, Waiting};
