@@ -336,6 +336,15 @@ fn a_proof_of_another_track_frame_epoch_or_member_fails() {
 }
 
 #[test]
+fn the_head_of_a_frame_is_proven_with_it() {
+    let found = attack(0.0, |step, mut frame| {
+        frame.head.key ^= step == 5;
+        vec![frame]
+    });
+    assert_eq!(found.map(|(forgery, _)| forgery), Some(Forgery::Contradicted));
+}
+
+#[test]
 fn two_frames_of_one_number_and_numbers_that_run_backwards_are_forged() {
     let mut checker = Checker::default();
     let (mut sender, frame, now) = honest_start(&mut checker);
@@ -436,7 +445,8 @@ fn proofs_cost_what_the_documentation_says() {
         bytes_a_second(TrackKind::Microphone, 1, SOUND, 0.05),
         bytes_a_second(TrackKind::Microphone, 1, SOUND, 0.3),
         bytes_a_second(TrackKind::Camera, 1, picture, 0.0),
+        bytes_a_second(TrackKind::Camera, 1, picture, 0.05),
         bytes_a_second(TrackKind::Camera, 3, picture, 0.0),
     ];
-    assert_eq!(cost, [1265, 2427, 2427, 826, 1872]);
+    assert_eq!(cost, [1265, 2427, 2427, 826, 1785, 1872]);
 }
