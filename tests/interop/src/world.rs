@@ -147,7 +147,6 @@ impl World {
             &relay,
             "--relay-certificate",
             "relay/relay.pem",
-            "--open",
             "--out",
             out,
         ];
