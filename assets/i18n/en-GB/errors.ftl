@@ -50,12 +50,14 @@ retry-out-of-step = The encryption lost step with the others.
 
 end-left = You left the meeting
 end-over = The meeting is over
+end-card-removed = Your card was removed, so you have left the meeting.
 end-removed = You were removed from the meeting
 end-credential = Your credential cannot be used for this meeting: { $reason }
 end-untrustworthy = The meeting cannot be trusted: { $reason }
 end-failed = The app could not go on: { $reason }
 
 advice-left = Microphone and camera are closed.
+advice-insert-card = Insert the card and enter the meeting again with your PIN.
 advice-ask-chair = Ask the chair if you think this is a mistake.
 advice-ask-registry = Ask the office that invited you.
 advice-update = Ask your IT staff for the current version.

@@ -6,6 +6,7 @@ mod ladder;
 mod local;
 mod meeting;
 mod members;
+mod presence;
 mod signals;
 mod socket;
 mod view;
@@ -34,6 +35,7 @@ use backoff::Backoff;
 use local::{FromMedia, Local};
 use meeting::Meeting;
 use members::Members;
+use presence::Presence;
 use view::View;
 pub(crate) use view::first_snapshot;
 
@@ -76,6 +78,9 @@ struct Engine {
     members: Members,
     view: View,
     backoff: Backoff,
+    presence: Presence,
+    /// The card with the identity key was taken out.
+    card_gone: bool,
     retry_now: Arc<Notify>,
     /// Whether the client has been a member, so that a loss is a reconnect.
     was_member: bool,
@@ -178,6 +183,8 @@ impl Engine {
             members,
             view,
             backoff: Backoff::new(seed),
+            presence: Presence::new(now()),
+            card_gone: false,
             retry_now: Arc::default(),
             was_member: false,
             take_over,
@@ -203,13 +210,13 @@ impl Engine {
                 Outcome::Ended(reason) => break reason,
                 Outcome::TooEarly => {
                     if self.wait_for_begin().await.is_none() {
-                        break EndReason::Left;
+                        break self.left();
                     }
                     continue;
                 }
                 Outcome::AskTakeOver => {
                     if self.wait_for_take_over().await.is_none() {
-                        break EndReason::Left;
+                        break self.left();
                     }
                     continue;
                 }
@@ -217,7 +224,7 @@ impl Engine {
             };
             tracing::info!(%why, "the connection will be made again");
             if self.wait_for_retry(why).await.is_none() {
-                break EndReason::Left;
+                break self.left();
             }
         };
         tracing::info!(%reason, "the meeting ended here");
@@ -236,7 +243,7 @@ impl Engine {
         self.show_attempt(Duration::ZERO, None);
         let (relay, tls) = (self.config.invitation.content().relay.clone(), Arc::clone(&self.tls));
         match self.serve(async move { dial(&relay, tls).await }).await {
-            None => Outcome::Ended(EndReason::Left),
+            None => Outcome::Ended(self.left()),
             Some(Ok(link)) => match Meeting::new(self, link) {
                 Ok(meeting) => meeting.run().await,
                 Err(outcome) => outcome,
@@ -319,7 +326,8 @@ impl Engine {
         self.publish();
     }
 
-    /// Runs something while commands are obeyed and devices watched, without a session; `None` when the person leaves.
+    /// Runs something while commands are obeyed and devices watched, without a session; `None` when the person leaves or
+    /// takes the card out.
     async fn serve<F: Future>(&mut self, future: F) -> Option<F::Output> {
         let mut future = pin!(future);
         let mut tick = interval(TICK);
@@ -337,9 +345,19 @@ impl Engine {
                     self.on_media(item);
                     self.publish();
                 }
-                _ = tick.tick() => self.tick(),
+                _ = tick.tick() => {
+                    self.tick();
+                    if self.card_gone {
+                        return None;
+                    }
+                }
             }
         }
+    }
+
+    /// Why waiting came to an end before its time.
+    fn left(&self) -> EndReason {
+        if self.card_gone { EndReason::CardRemoved } else { EndReason::Left }
     }
 
     /// Obeys a command as far as no session is concerned.
@@ -398,6 +416,7 @@ impl Engine {
         if self.local.tick() | self.members.tick(now()) {
             self.view.touch();
         }
+        self.card_gone |= self.presence.is_gone(&self.config.holder, now());
         self.tally.ticks = self.tally.ticks.wrapping_add(1);
         if self.tally.ticks.is_multiple_of(TICKS_PER_REPORT) {
             self.update_report();

@@ -117,6 +117,9 @@ pub enum EndReason {
     /// A member removed this client.
     #[error("you were removed from the meeting")]
     Removed,
+    /// The card with the identity key was taken out.
+    #[error("the card was removed")]
+    CardRemoved,
     /// The relay is not the one that the invitation names.
     #[error(transparent)]
     Connection(ConnectError),

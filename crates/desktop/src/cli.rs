@@ -53,10 +53,11 @@ struct JoinArguments {
     /// The invitation.
     #[arg(value_name = "FILE")]
     invitation: PathBuf,
-    /// The credential; the one in the settings otherwise.
-    #[arg(long, value_name = "PEM")]
+    /// The credential: a file, or the address of a card as "pkcs11:token=Anna?module-path=/usr/lib/opensc-pkcs11.so"; the
+    /// one in the settings otherwise.
+    #[arg(long, value_name = "PEM|pkcs11:URI")]
     credential: Option<PathBuf>,
-    /// A file whose first line is the credential's password.
+    /// A file whose first line is the credential's password, or the card's PIN.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Go on here where the credential is in the meeting from another place; without a window only.

@@ -118,6 +118,7 @@ pub fn end(reason: &EndReason, words: &Words) -> String {
         EndReason::Left => words.say("end-left"),
         EndReason::Over => words.say("end-over"),
         EndReason::Refused(reason) => refusal(*reason, words),
+        EndReason::CardRemoved => words.say("end-card-removed"),
         EndReason::Removed => words.say("end-removed"),
         EndReason::Connection(error) => connect(error, words),
         EndReason::Credential(reason) => words.tell("end-credential", [("reason", reason.as_str().into())]),
@@ -131,6 +132,7 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
     match reason {
         EndReason::Left => Some(words.say("advice-left")),
         EndReason::Over => None,
+        EndReason::CardRemoved => Some(words.say("advice-insert-card")),
         EndReason::Removed => Some(words.say("advice-ask-chair")),
         EndReason::Refused(reason) => match reason {
             Refusal::Version => Some(words.say("advice-update")),

@@ -125,8 +125,14 @@ impl Meeting<'_> {
             SessionEnd::Credential(error) => Outcome::Ended(EndReason::Credential(error.to_string())),
             SessionEnd::Unanswered => Outcome::Retry(RetryReason::OutOfStep),
             SessionEnd::NotAdmitted => Outcome::Retry(RetryReason::NotLetIn),
-            SessionEnd::Join(error @ (JoinError::Member { .. } | JoinError::OtherGroup | JoinError::TooLarge)) => {
-                self.engine.on_untrustworthy(error.to_string())
+            SessionEnd::Join(
+                error @ (JoinError::Member { .. }
+                | JoinError::OtherGroup
+                | JoinError::TooLarge
+                | JoinError::LevelBelow { .. }),
+            ) => self.engine.on_untrustworthy(error.to_string()),
+            SessionEnd::Join(error @ JoinError::LevelAbove { .. }) => {
+                Outcome::Ended(EndReason::Failed(error.to_string()))
             }
             SessionEnd::Commit(error @ CommitError::Rejected { .. }) => self.engine.on_untrustworthy(error.to_string()),
             SessionEnd::Create(error) => Outcome::Ended(EndReason::Failed(error.to_string())),

@@ -173,6 +173,10 @@ impl<'e> Meeting<'e> {
         }
         self.engine.tally.session = self.session.counters().clone();
         self.engine.tick();
+        if self.engine.card_gone && self.outcome.is_none() {
+            self.command(SessionCommand::Leave, now);
+            self.outcome = Some(Outcome::Ended(EndReason::CardRemoved));
+        }
     }
 
     fn fail(&mut self, error: ConnectError) {

@@ -234,7 +234,11 @@ fn charter(ticket: &Ticket) -> Charter {
 /// Whether entering again can end otherwise.
 fn can_return(reason: &EndReason) -> bool {
     match reason {
-        EndReason::Left | EndReason::Failed(_) | EndReason::Refused(_) | EndReason::Connection(_) => true,
+        EndReason::Left
+        | EndReason::CardRemoved
+        | EndReason::Failed(_)
+        | EndReason::Refused(_)
+        | EndReason::Connection(_) => true,
         EndReason::Over | EndReason::Removed | EndReason::Credential(_) | EndReason::Untrustworthy(_) => false,
     }
 }

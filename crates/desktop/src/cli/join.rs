@@ -5,7 +5,9 @@ use std::{io::IsTerminal as _, path::Path, sync::Arc};
 use anyhow::{Context as _, Result, bail};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns};
 use conclave_client::{Config, EndReason, wall_clock};
-use conclave_identity::{Holder, Invitation, Revocations, WindowError, check_member, invitation::MAX_INVITATION};
+use conclave_identity::{
+    CardError, CardUri, Holder, Invitation, Revocations, WindowError, check_member, invitation::MAX_INVITATION,
+};
 use zeroize::Zeroizing;
 
 use super::{JoinArguments, Quit, SourceArguments, headless, remembered, window};
@@ -20,6 +22,9 @@ use crate::{
 
 /// The exit code of a client that never was in the meeting: the relay was down, or the meeting had not begun.
 const NEVER_ENTERED: u8 = 3;
+
+/// How the address of a credential on a card begins (RFC 7512).
+const CARD: &str = "pkcs11:";
 
 /// The longest password file that is read.
 const MAX_PASSWORD_FILE: usize = 4096;
@@ -66,6 +71,7 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> 
         Some(
             EndReason::Refused(_)
             | EndReason::Removed
+            | EndReason::CardRemoved
             | EndReason::Connection(_)
             | EndReason::Credential(_)
             | EndReason::Untrustworthy(_)
@@ -155,8 +161,14 @@ fn unlock(credential: &Path, password: &Password, invitation: &Path, words: &Wor
         read_bounded(invitation, MAX_INVITATION).with_context(|| format!("{} cannot be read", invitation.display()))?;
     let said = |error| about(invitation, explain::invitation(&error, words));
     let unverified = Invitation::parse(&bytes).map_err(said)?;
-    let holder = Holder::open(credential, &password.0, wall)
-        .map_err(|error| about(credential, explain::credential(&error, words)))?;
+    let holder = match credential.to_str().filter(|word| word.starts_with(CARD)) {
+        Some(address) => {
+            let uri = address.parse::<CardUri>().map_err(CardError::from)?;
+            Holder::on_card(&uri, &password.0, wall)?
+        }
+        None => Holder::open(credential, &password.0, wall)
+            .map_err(|error| about(credential, explain::credential(&error, words)))?,
+    };
     let invitation = unverified.verify(holder.root(), wall).map_err(said)?;
     let level = invitation.content().level;
     check_member(holder.chain(), &invitation, holder.root(), &Revocations::default(), level, wall)
