@@ -153,7 +153,7 @@ fn check_reads_revocation_lists_and_names_bad_ones() {
         (b"0 is no list", "is damaged"),
         (b"nothing here", "it holds no certificate revocation list"),
         (b"", "it holds no certificate revocation list"),
-        (pem[..200].as_bytes(), "it holds no certificate revocation list"),
+        (&pem.as_bytes()[..200], "it holds no certificate revocation list"),
     ] {
         fs::write(folder.path().join("bad.crl"), bad).unwrap();
         write_config(folder.path(), "revocations = [\n\"good.crl\",\n\"bad.crl\"]\n");
