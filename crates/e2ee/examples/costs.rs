@@ -9,9 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use conclave_e2ee::{Group, Leaf, PendingCommit, Rules, Work};
+use conclave_e2ee::{Group, Leaf, Order, PendingCommit, Rules, Work};
 use conclave_identity::issue::{Rehearsal, RehearsalSpec};
-use conclave_model::{Layer, LeafRef, PeerId, TrackKind, wire::FrameHead};
+use conclave_model::{Fingerprint, Layer, LeafRef, Level, PeerId, TrackKind, wire::FrameHead};
 
 const WALL: u64 = 1_800_000_000;
 
@@ -51,8 +51,12 @@ fn add(add: Vec<(LeafRef, Bytes)>) -> Work {
 
 fn epochs(people: usize) {
     println!("{people} members");
-    let rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL)).unwrap();
-    let rules = Rules::new(rehearsal.invitation.clone(), rehearsal.authority.root().clone());
+    let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL)).unwrap();
+    let originator = Fingerprint(rehearsal.holders[1].person().fingerprint);
+    let invitation = rehearsal.reissue(|content| content.originator = Some(originator)).unwrap().clone();
+    let mut rules = Rules::clone(&Rules::new(invitation, rehearsal.authority.root().clone()));
+    rules.ceiling = Level::Secret;
+    let rules = Arc::new(rules);
     let (second, making) = timed(|| leaf(&rehearsal, &rules, 1));
     println!(
         "  a leaf: {:.1} ms, key package {:.1} kB",
@@ -78,9 +82,62 @@ fn epochs(people: usize) {
     for group in &mut groups {
         group.use_sending_epoch(group.epoch());
     }
+    lead(&mut groups, &rehearsal);
     if people < 50 {
+        signs(&mut groups);
         frames(&mut groups);
     }
+}
+
+/// Orders of the chair, the originator's consent, fresh keys.
+fn lead(groups: &mut [Group], rehearsal: &Rehearsal) {
+    let order = |order| Work { order: Some(order), ..Work::default() };
+    commit(groups, "fresh keys", &Work { renew: true, ..Work::default() });
+    commit(groups, "the meeting is locked", &order(Order::Lock(true)));
+    commit(groups, "the level rises", &order(Order::Level { to: Level::Secret, consent: None }));
+    let (consent, signing) = timed(|| groups[1].make_consent(&rehearsal.holders[1], Level::Restricted).unwrap());
+    let (_, checking) = timed(|| groups[0].check_consent(&consent, WALL).unwrap());
+    println!(
+        "  the originator's consent: signed in {:.1} ms, checked in {:.1} ms, {:.1} kB",
+        signing.as_secs_f64() * 1e3,
+        checking.as_secs_f64() * 1e3,
+        consent.to_bytes().len() as f64 / 1e3,
+    );
+    commit(groups, "the level falls", &order(Order::Level { to: Level::Restricted, consent: Some(consent) }));
+    let gone = groups[0].members().last().unwrap().reference;
+    commit(groups, "one is ejected", &order(Order::Eject(gone)));
+    let (_, deriving) = timed(|| black_box(groups[0].words()));
+    println!(
+        "  words: {:.0} µs; memory {:.1} kB",
+        deriving.as_secs_f64() * 1e6,
+        groups[0].memory().to_bytes().len() as f64 / 1e3
+    );
+}
+
+/// Signs of life, proofs about media.
+fn signs(groups: &mut [Group]) {
+    const ROUNDS: u32 = 2000;
+    let micros = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(ROUNDS);
+    let (pulses, making) = timed(|| (0..ROUNDS).map(|_| groups[0].pulse()).collect::<Vec<_>>());
+    let (_, hearing) = timed(|| pulses.iter().map(|pulse| black_box(groups[1].hear_pulse(pulse).unwrap())).count());
+    println!(
+        "  a sign of life of {} B: made in {:.1} µs, heard in {:.1} µs",
+        pulses[0].len(),
+        micros(making),
+        micros(hearing)
+    );
+    // The hashes of 400 ms of a picture at 30 frames a second.
+    let statement = [7; 12 * 8];
+    let (leaf, epoch) = (groups[0].me(), groups[0].sending_epoch());
+    let (proofs, proving) = timed(|| (0..ROUNDS).map(|_| groups[0].prove(&statement)).collect::<Vec<_>>());
+    let (_, checking) =
+        timed(|| proofs.iter().for_each(|proof| assert!(groups[1].check_proof(leaf, epoch, &statement, proof))));
+    println!(
+        "  a proof of {} B: made in {:.1} µs, checked in {:.1} µs",
+        proofs[0].len(),
+        micros(proving),
+        micros(checking)
+    );
 }
 
 fn frames(groups: &mut [Group]) {

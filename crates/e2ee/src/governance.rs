@@ -44,7 +44,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) author: &'a Member,
     /// The highest level that relay and app allow.
     pub(crate) ceiling: Level,
-    /// Whether a member's connection stands, as far as whoever judges knows.
+    /// Whether a leaf's connection stands, as far as whoever judges knows; that of a newcomer as well.
     pub(crate) is_present: &'a dyn Fn(LeafRef) -> bool,
     /// Whether the originator signed an agreement to the next change of the state's level.
     pub(crate) check_consent: &'a dyn Fn(&Consent) -> Result<(), ConsentError>,
@@ -187,10 +187,14 @@ impl Scene<'_> {
 
     /// Whether a member may be removed: by the chair, replaced by the same certificate, or gone. `asked` are those
     /// whom the commit's order puts out.
-    fn may_remove(&self, leaf: LeafRef, added: &[Person], asked: &[LeafRef]) -> bool {
+    ///
+    /// What replaces a leaf is itself here: an old key package of somebody does not serve to put them out.
+    fn may_remove(&self, leaf: LeafRef, added: &[(LeafRef, Person)], asked: &[LeafRef]) -> bool {
         let Some(member) = self.member(leaf) else { return false };
-        let is_replaced = added.iter().any(|person| person.fingerprint == member.person.fingerprint);
-        self.is_chairs() || is_replaced || asked.contains(&leaf) || !(self.is_present)(leaf)
+        let replaces = |(reference, person): &(LeafRef, Person)| {
+            person.fingerprint == member.person.fingerprint && (self.is_present)(*reference)
+        };
+        self.is_chairs() || added.iter().any(replaces) || asked.contains(&leaf) || !(self.is_present)(leaf)
     }
 }
 
@@ -207,7 +211,6 @@ pub(crate) fn next(
     removed: &[LeafRef],
     order: Option<&Order>,
 ) -> Result<State, Rejection> {
-    let persons: Vec<Person> = added.iter().map(|(_, person)| person.clone()).collect();
     let mut after = scene.state.clone();
     let mut asked = Vec::new();
     if let Some(order) = order {
@@ -232,13 +235,12 @@ pub(crate) fn next(
             }
         }
     }
-    if let Some(leaf) = removed.iter().find(|leaf| !scene.may_remove(**leaf, &persons, &asked)) {
+    if let Some(leaf) = removed.iter().find(|leaf| !scene.may_remove(**leaf, added, &asked)) {
         return Err(Rejection::Removal { reference: *leaf });
     }
     for (reference, person) in added {
-        // By the state after: whom this very commit puts out does not come back in it.
-        may_come(&after, scene.invitation, person)
-            .and_then(|()| may_add(scene.state, scene.invitation, scene.members, scene.author, person))
+        // By the state after the order: whom this very commit puts out does not come back in it.
+        may_add(&after, scene.invitation, scene.members, scene.author, person)
             .map_err(|error| Rejection::Newcomer { reference: *reference, error })?;
         after.admitted.insert(fingerprint(person));
     }

@@ -254,7 +254,7 @@ impl Group {
     ///
     /// Another's commit makes one's own pending one void. On an error the group is as before: an honest member that
     /// rejects a commit stays in the old epoch with the other honest ones, and goes on. `is_present` says whether a
-    /// member's connection stands, as far as this client knows; `wall` is in seconds since 1970-01-01 UTC.
+    /// leaf's connection stands, a newcomer's as well, as far as this client knows; `wall` is in seconds since 1970-01-01 UTC.
     ///
     /// After a commit that removes somebody, frames are sealed under the new epoch at once.
     ///

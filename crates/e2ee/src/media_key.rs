@@ -26,6 +26,13 @@ impl MediaKey {
         self.public
     }
 
+    /// The secret, to look for where it must not be.
+    #[cfg(test)]
+    pub(crate) fn seed(&self) -> Vec<u8> {
+        use aws_lc_rs::encoding::AsBigEndian;
+        self.pair.seed().ok().and_then(|seed| seed.as_be_bytes().ok()).map_or(Vec::new(), |seed| seed.as_ref().to_vec())
+    }
+
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; SIGNATURE] {
         let mut bytes = [0; SIGNATURE];
         let signature = self.pair.sign(message);

@@ -234,6 +234,9 @@ fn a_member_is_removed_by_the_chair_when_gone_when_replaced_or_by_an_order() {
         (Case { remove: vec![0], absent: vec![0], ..base.clone() }, Ok(())),
         (Case { remove: vec![5], add: vec![5], ..base.clone() }, Ok(())),
         (Case { remove: vec![5], add: vec![3], ..base.clone() }, removal(5)),
+        // The newcomer is not connected: somebody brings an old key package.
+        (Case { remove: vec![5], add: vec![5], absent: vec![105], ..base.clone() }, removal(5)),
+        (Case { remove: vec![5], add: vec![5], absent: vec![5, 105], ..base.clone() }, Ok(())),
         (Case { remove: vec![3], absent: vec![3], ..base.clone() }, removal(3)),
     ];
     for (number, (case, expected)) in rows.into_iter().enumerate() {
@@ -286,6 +289,15 @@ fn an_order_changes_just_what_it_says() {
     let error = NewcomerError::Ejected;
     let back = Case { remove: vec![5], add: vec![5], ..eject };
     assert_eq!(back.next(), Err(Rejection::Newcomer { reference: leaf(105), error }));
+
+    // A lock holds for those whom the same commit would let in, and its end lets them in.
+    let add = |locked: bool| {
+        let mut case = Case { order: Some(Order::Lock(locked)), add: vec![3], ..base.clone() };
+        case.state.locked = !locked;
+        case.next().map(|state| state.admitted.contains(&hall.name(3)))
+    };
+    assert_eq!(add(true), Err(Rejection::Newcomer { reference: leaf(103), error: NewcomerError::Locked }));
+    assert_eq!(add(false), Ok(true));
 
     let stranger = Case { order: Some(Order::Eject(leaf(9))), ..base.clone() };
     assert_eq!(stranger.next(), Err(Rejection::State));

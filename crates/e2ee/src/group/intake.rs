@@ -35,6 +35,11 @@ pub(super) fn private_message(bytes: &[u8]) -> Option<ProtocolMessage> {
     if let MlsMessageBodyIn::PrivateMessage(message) = body { Some(message.into()) } else { None }
 }
 
+/// Whether a commit of a meeting contains such a proposal: it adds, removes, or changes the state.
+pub(super) fn is_of_use(proposal: &Proposal) -> bool {
+    matches!(proposal, Proposal::Add(_) | Proposal::Remove(_) | Proposal::GroupContextExtensions(_))
+}
+
 impl Group {
     /// By what a change of `author` is judged.
     pub(super) fn scene<'a>(
@@ -62,6 +67,7 @@ impl Group {
     ///
     /// # Errors
     /// [`Refused`], with the person where certificate and binding hold.
+    #[expect(clippy::result_large_err, reason = "who it is, once for each newcomer")]
     pub fn check_newcomer(&self, reference: LeafRef, key_package: &[u8], wall: u64) -> Result<Person, Refused> {
         let Newcomer { bearer: Bearer { person, .. }, .. } =
             self.admissible(reference, key_package, self.state.level, wall)?;
@@ -109,6 +115,7 @@ impl Group {
     }
 
     /// Checks key package, leaf and certificate.
+    #[expect(clippy::result_large_err, reason = "who it is, once for each newcomer")]
     fn admissible(&self, reference: LeafRef, bytes: &[u8], level: Level, wall: u64) -> Result<Newcomer, Refused> {
         let refused = |error| Refused { reference, person: None, error };
         let vault = &self.keys.vault;
@@ -227,6 +234,9 @@ impl Group {
             if !matches!(queued.sender(), Sender::Member(leaf) if leaf.u32() == committer.0) {
                 return Err(Rejection::Outsider);
             }
+            if !is_of_use(queued.proposal()) {
+                return Err(Rejection::Proposal);
+            }
             if let Proposal::Add(add) = queued.proposal() {
                 let leaf = add.key_package().leaf_node();
                 let reference = credential::reference(&self.keys.vault, leaf.signature_key().as_slice());
@@ -236,8 +246,6 @@ impl Group {
             } else if let Proposal::Remove(remove) = queued.proposal() {
                 let leaf = LeafIndex(remove.removed().u32());
                 removed.push(self.member(leaf).ok_or(Rejection::Proposal)?.reference);
-            } else if !matches!(queued.proposal(), Proposal::GroupContextExtensions(_)) {
-                return Err(Rejection::Proposal);
             }
         }
         Ok((added, removed))

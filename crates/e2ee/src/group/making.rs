@@ -5,7 +5,7 @@ use conclave_model::{LeafRef, Person};
 use openmls::prelude::{KeyPackage, LeafNodeIndex, OpenMlsProvider};
 
 use super::{CommitError, Group, Made, Pending, PendingCommit, Work, intake::Newcomer};
-use crate::{Order, Refused, State, governance, rules::extensions};
+use crate::{Refused, State, governance, rules::extensions};
 
 /// What a commit is going to do.
 struct Plan {
@@ -74,24 +74,13 @@ impl Group {
         let is_present = |leaf: LeafRef| !work.remove.contains(&leaf);
         let check_consent = |consent: &crate::Consent| consent.check(&self.rules, &self.state, wall);
         let scene = self.scene(me, &is_present, &check_consent, wall);
-        let mut put_out = Vec::new();
-        let mut level = self.state.level;
-        if let Some(order) = &work.order {
-            scene.may_order(order).map_err(CommitError::Order)?;
-            put_out = scene.put_out_by(order);
-            if let Order::Level { to, .. } = order {
-                level = *to;
-            }
-        }
-        let (mut newcomers, mut refused) = self.sort_newcomers(&work.add, level, wall);
+        let put_out = work.order.as_ref().map_or(Vec::new(), |order| scene.put_out_by(order));
+        let ordered = governance::next(&scene, &[], &put_out, work.order.as_ref()).map_err(CommitError::Order)?;
+        let (mut newcomers, mut refused) = self.sort_newcomers(&work.add, ordered.level, wall);
         newcomers.retain(|new| {
             let person = &new.bearer.person;
-            let error = if put_out.iter().any(|leaf| self.is_same(*leaf, person)) {
-                Some(crate::NewcomerError::Ejected)
-            } else {
-                governance::may_add(&self.state, &self.rules.invitation, self.members(), me, person).err()
-            };
-            let Some(error) = error else { return true };
+            let may = governance::may_add(&ordered, &self.rules.invitation, self.members(), me, person);
+            let Err(error) = may else { return true };
             refused.push(Refused { reference: new.reference, person: Some(person.clone()), error });
             false
         });
@@ -107,10 +96,5 @@ impl Group {
             newcomers.iter().map(|new| (new.reference, new.bearer.person.clone())).collect();
         let state = governance::next(&scene, &added, &removed, work.order.as_ref()).map_err(CommitError::Order)?;
         Ok(Plan { newcomers, removed, state, refused })
-    }
-
-    /// Whether a leaf is that of the person's certificate.
-    fn is_same(&self, leaf: LeafRef, person: &Person) -> bool {
-        self.roster.find(leaf).is_some_and(|(member, _)| member.person.fingerprint == person.fingerprint)
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use conclave_model::{Epoch, LeafIndex, MeetingId};
 use openmls::prelude::{OpenMlsCrypto, OpenMlsProvider};
 use openmls_traits::types::HashType;
+use zeroize::Zeroizing;
 
 use super::Group;
 use crate::{
@@ -108,7 +109,7 @@ impl Group {
     /// Remembers the epoch that the group is in.
     pub(super) fn record_epoch(&mut self) {
         let authenticator = self.mls.epoch_authenticator().as_slice();
-        let material = [STATE_LABEL, authenticator].concat();
+        let material = Zeroizing::new([STATE_LABEL, authenticator].concat());
         let mut digest = [0; DIGEST];
         // SHA-384 is there, since the suite has it; without a digest no pulse of others would fit.
         if let Ok(full) = self.keys.vault.crypto().hash(HashType::Sha2_384, &material) {

@@ -66,6 +66,11 @@ fn in_a_locked_meeting_only_those_admitted_before_come_back() {
     assert_eq!((commit, refused), (None, vec![(late.reference(), NewcomerError::Locked)]));
     let refused = groups[DELEGATE].check_newcomer(late.reference(), &late.key_package(), WALL).unwrap_err();
     assert_eq!(refused.person.map(|person| person.name), Some(meeting.rehearsal.holders[LATE].person().name.clone()));
+    // The lock and its end take effect for whom the same commit would let in.
+    let both = Work { add: vec![announce(&late)], ..order(Order::Lock(false)) };
+    let made = groups[CHAIR].commit(&both, WALL).unwrap();
+    assert_eq!(made.pending.map(|pending| pending.added), Some(vec![late.reference()]));
+    groups[CHAIR].commit_refused();
     let gone = groups[CHAIR].members()[LOW].reference;
     groups.remove(LOW);
     change(&mut groups, DELEGATE, vec![], &[gone]);

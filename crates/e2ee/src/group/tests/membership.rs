@@ -3,6 +3,8 @@
 use super::*;
 use crate::{CommitError, LeafError, MessageError, NewcomerError};
 use conclave_identity::MemberError;
+use openmls::prelude::OpenMlsProvider;
+use openmls_basic_credential::SignatureKeyPair;
 
 #[test]
 fn groups_of_two_to_eight_converge_at_each_commit() {
@@ -177,8 +179,39 @@ fn nobody_makes_a_group_that_their_own_credential_does_not_admit_to() {
 
 #[test]
 fn no_secret_shows_in_debug_output() {
-    let (meeting, groups) = Meeting::started(2);
-    let shown = format!("{:?} {:?}", groups[0], meeting.leaf(0));
-    assert!(shown.len() < 400, "{shown}");
-    assert!(!shown.contains(&meeting.rehearsal.holders[0].person().name));
+    let (meeting, mut groups) = Meeting::started(2);
+    let leaf = meeting.leaf(0);
+    let memory = groups[0].memory();
+    let pending = groups[0].commit(&Work { renew: true, ..Work::default() }, WALL).unwrap().pending.unwrap();
+    let group = &groups[0];
+    let short = format!("{group:?} {leaf:?}");
+    assert!(short.len() < 400, "{short}");
+    assert!(!short.contains(&meeting.rehearsal.holders[0].person().name));
+    let (keys, members) = (&group.keys, group.members());
+    let shown = format!(
+        "{group:?} {group:#?} {leaf:?} {:?} {:?} {:?} {pending:?} {memory:?} {members:?} {:?} {:?} {:?} {:?}",
+        keys.media, keys.signer, keys.vault, group.pulses, group.frames, group.roster, meeting.rules
+    );
+    let exported = group.mls.export_secret(keys.vault.crypto(), "SFrame 1.0 Base Key", b"", 32).unwrap();
+    let secrets =
+        [keys.media.seed(), group.epoch_authenticator(), exported, private(&keys.signer), private(leaf.signer())];
+    for (number, secret) in secrets.iter().enumerate() {
+        assert!(secret.len() >= 32, "secret {number} is not there");
+        let decimal: Vec<String> = secret[..8].iter().map(u8::to_string).collect();
+        let hexadecimal: String = secret[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        for text in [decimal.join(", "), decimal.join(",\n"), hexadecimal.to_uppercase(), hexadecimal] {
+            assert!(!shown.contains(&text), "secret {number}");
+        }
+    }
+}
+
+/// The private part of a leaf's signature key.
+fn private(signer: &SignatureKeyPair) -> Vec<u8> {
+    #[derive(serde::Deserialize)]
+    struct Pair {
+        private: Vec<u8>,
+    }
+    let mut bytes = Vec::new();
+    ciborium::into_writer(signer, &mut bytes).unwrap();
+    ciborium::from_reader::<Pair, _>(bytes.as_slice()).unwrap().private
 }
