@@ -23,20 +23,18 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Takes in what ran since [`reset`]; returns whether anything was new.
+    /// Takes in what ran since the last call, and sets the counters to 0; returns whether anything was new.
     pub fn note(&mut self) -> bool {
         let mut is_new = false;
-        let mut at = 0;
-        each(|counter| {
+        take(|at, count| {
             if self.classes.len() <= at {
-                self.classes.push(0);
+                self.classes.resize(at + 1, 0);
             }
-            let class = class(*counter);
+            let class = class(count);
             if class & !self.classes[at] != 0 {
                 self.classes[at] |= class;
                 is_new = true;
             }
-            at += 1;
         });
         is_new
     }
@@ -47,33 +45,52 @@ impl Seen {
     }
 }
 
-/// Sets all counters to 0.
-pub fn reset() {
-    each(|counter| *counter = 0);
-}
-
 /// Whether this build tells anything.
 pub fn is_known() -> bool {
     REGIONS.lock().is_ok_and(|regions| !regions.is_empty())
 }
 
-fn each(mut visit: impl FnMut(&mut u8)) {
+/// Counters that are looked at together: most are 0.
+const WORD: usize = size_of::<u64>();
+
+/// Calls `see` with the place and the count of each counter that is not 0, and sets it to 0.
+fn take(mut see: impl FnMut(usize, u8)) {
     let Ok(regions) = REGIONS.lock() else { return };
+    let mut base = 0;
     for (start, length) in regions.iter() {
-        for at in 0..*length {
-            let counter = (*start + at) as *mut u8;
-            // SAFETY: the compiler laid out `length` counters there, for the life of the program. Instrumented code of
-            // other threads writes to them without synchronisation, as the counters are made for; a byte lost or gained
-            // changes nothing but a statistic, and volatile access keeps it from being assumed constant.
-            unsafe {
-                let mut value = counter.read_volatile();
-                let before = value;
-                visit(&mut value);
-                if value != before {
-                    counter.write_volatile(value);
+        let mut at = 0;
+        while at < *length {
+            let address = *start + at;
+            let is_word = address.is_multiple_of(WORD) && at + WORD <= *length;
+            // SAFETY: the compiler laid out `length` counters there, for the life of the program, and a word is read only
+            // where it is aligned and within them. Instrumented code of other threads writes to them without
+            // synchronisation, as the counters are made for; a count lost or gained changes nothing but a statistic, and
+            // volatile access keeps it from being assumed constant.
+            let (count, counts) = unsafe {
+                if is_word {
+                    let word = address as *mut u64;
+                    let value = word.read_volatile();
+                    if value != 0 {
+                        word.write_volatile(0);
+                    }
+                    (WORD, value.to_ne_bytes())
+                } else {
+                    let counter = address as *mut u8;
+                    let value = counter.read_volatile();
+                    counter.write_volatile(0);
+                    (1, [value, 0, 0, 0, 0, 0, 0, 0])
                 }
+            };
+            if counts != [0; WORD] {
+                counts
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, count)| **count != 0)
+                    .for_each(|(nth, count)| see(base + at + nth, *count));
             }
+            at += count;
         }
+        base += length;
     }
 }
 

@@ -136,7 +136,6 @@ fn one(target: &Target, case: &mut Case, input: &[u8], origin: impl Fn() -> Stri
         // A panic there ends the process, or the system does: what was tried must be known then.
         fs::write(&saved, input).ok();
     }
-    coverage::reset();
     catch_unwind(AssertUnwindSafe(|| (case.run)(input))).map_err(|panic| {
         fs::write(&saved, input).ok();
         let text = panic.downcast_ref::<String>().cloned();
