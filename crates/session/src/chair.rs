@@ -19,9 +19,9 @@ pub(crate) struct Lead {
     seen: BTreeMap<usize, Instant>,
     /// The own place.
     mine: Option<usize>,
-    /// Since when this member watches, and how much earlier the absence of others counts for another successor: a group
-    /// that was there before has its own view, and the one who leads it knows it.
+    /// Since when this member watches.
     begun: Instant,
+    /// Whether the group was there before: then another successor who leads it has waited already, this one has not.
     found: bool,
     /// The first place taken, and who leads.
     first: Option<usize>,
@@ -29,7 +29,7 @@ pub(crate) struct Lead {
 }
 
 impl Lead {
-    /// `mine` is the own place in the succession; `found` says that the group was there before this member.
+    /// `mine` is the own place in the succession; `found` says whether the group was there before this member.
     pub(crate) fn new(mine: Option<usize>, found: bool, now: Instant) -> Self {
         Self { seen: BTreeMap::new(), mine, begun: now, found, first: None, leads: None }
     }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use conclave_e2ee::Member;
-use conclave_model::{Epoch, LeafIndex, LeafRef, TrackKind};
+use conclave_model::{Epoch, LeafIndex, LeafRef, Level, TrackKind};
 use conclave_relay_core::ConnectionId;
+use conclave_session::Governance;
 
 use crate::media::Stamp;
 
@@ -16,6 +17,47 @@ pub enum Violation {
     RostersDiffer {
         /// The epoch.
         epoch: Epoch,
+    },
+    /// Two members of one epoch see the meeting at different levels, locked or not, or with different words.
+    #[error("the members of epoch {epoch} disagree on how the meeting is led")]
+    StatesDiffer {
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// Somebody is in the group whom neither the invitation nor the chair let in.
+    #[error("participant {who} is a member whom nobody let in")]
+    Uninvited {
+        /// Who.
+        who: usize,
+    },
+    /// Somebody is in the group who was put out for good.
+    #[error("participant {who}, ejected with epoch {} of group {}, is a member in epoch {} of group {}",
+        since.1, since.0, found.1, found.0)]
+    Returned {
+        /// Who.
+        who: usize,
+        /// The group, counted from 1, and the epoch in which they were put out.
+        since: (u32, Epoch),
+        /// Where they are in again.
+        found: (u32, Epoch),
+    },
+    /// Somebody is in the group whose clearance does not reach.
+    #[error("participant {who} is a member at {level} without the clearance")]
+    Uncleared {
+        /// Who.
+        who: usize,
+        /// The level.
+        level: Level,
+    },
+    /// A member believes that another is kept apart from it, or forges, though nobody does.
+    #[error("participant {who} is led to believe that leaf {} {what}", leaf.0)]
+    Suspected {
+        /// Who believes it.
+        who: usize,
+        /// Of whom.
+        leaf: LeafIndex,
+        /// What.
+        what: &'static str,
     },
     /// The group did not come to rest in time.
     #[error("the meeting did not converge: {0}")]
@@ -116,6 +158,8 @@ pub struct Totals {
     pub epochs: u64,
     /// Joins that led to membership.
     pub admitted: u64,
+    /// What chairs ordered.
+    pub orders: u64,
     /// The most rounds in a row in which something was due at once.
     pub longest_rush: u32,
 }
@@ -129,10 +173,17 @@ pub(crate) struct Checker {
     member_since: BTreeMap<ConnectionId, (Instant, u32)>,
     /// The first roster seen of each epoch.
     rosters: BTreeMap<(u32, Epoch), Vec<(LeafIndex, LeafRef)>>,
+    /// The first state seen of each epoch.
+    states: BTreeMap<(u32, Epoch), State>,
+    /// Who was put out, and from which group and epoch on.
+    ejected: BTreeMap<[u8; 32], (u32, Epoch)>,
     /// The newest frame that each receiving session got of each sending session and track.
     received: BTreeMap<(Receiving, usize, u32, TrackKind), Received>,
     pub(crate) totals: Totals,
 }
+
+/// What all members of an epoch see alike: level, lock, how many were ejected, the words.
+type State = (Level, bool, usize, Vec<&'static str>);
 
 /// A participant's session.
 type Receiving = (usize, u32);
@@ -166,9 +217,46 @@ impl Checker {
     ) -> Result<(), Violation> {
         let roster: Vec<_> = members.iter().map(|member| (member.leaf, member.reference)).collect();
         self.totals.epochs += 1;
-        let group = self.member_since.get(&connection).map_or(self.group, |(_, group)| *group);
+        let group = self.group_of(connection);
         let first = self.rosters.entry((group, epoch)).or_insert_with(|| roster.clone());
         if *first == roster { Ok(()) } else { Err(Violation::RostersDiffer { epoch }) }
+    }
+
+    /// A member sees the meeting led so.
+    pub(crate) fn governance(
+        &mut self,
+        connection: ConnectionId,
+        epoch: Epoch,
+        governance: &Governance,
+    ) -> Result<(), Violation> {
+        let state: State = (governance.level, governance.locked, governance.ejected, governance.words.clone());
+        let first = self.states.entry((self.group_of(connection), epoch)).or_insert_with(|| state.clone());
+        if *first == state { Ok(()) } else { Err(Violation::StatesDiffer { epoch }) }
+    }
+
+    /// Somebody was put out, with the commit that ended `last`.
+    pub(crate) fn ejected(&mut self, who: [u8; 32], connection: ConnectionId, last: Epoch) {
+        let since = (self.group_of(connection), last.next());
+        self.ejected.entry(who).or_insert(since);
+    }
+
+    /// Checks that somebody was not put out before the epoch that a connection is in.
+    pub(crate) fn not_ejected(
+        &self,
+        who: usize,
+        name: &[u8; 32],
+        connection: ConnectionId,
+        epoch: Epoch,
+    ) -> Result<(), Violation> {
+        let found = (self.group_of(connection), epoch);
+        match self.ejected.get(name) {
+            Some(since) if *since <= found => Err(Violation::Returned { who, since: *since, found }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn group_of(&self, connection: ConnectionId) -> u32 {
+        self.member_since.get(&connection).map_or(self.group, |(_, group)| *group)
     }
 
     /// A session opened a frame.

@@ -6,7 +6,7 @@ use conclave_e2ee::{Member, Memory};
 use conclave_identity::Holder;
 use conclave_model::{Epoch, LeafIndex, LeafRef, TrackKind};
 use conclave_relay_core::ConnectionId;
-use conclave_session::{EndReason, Session};
+use conclave_session::{EndReason, Governance, Session, Waiting};
 
 use crate::{
     media::{PICTURE_INTERVAL, SOUND_INTERVAL, Stamp},
@@ -54,6 +54,12 @@ pub(crate) struct Presence {
     /// When the roster changed last.
     pub(crate) settled_at: Instant,
     pub(crate) ended: Option<EndReason>,
+    /// How the meeting is led, as this one sees it.
+    pub(crate) governance: Option<Governance>,
+    /// Who waits.
+    pub(crate) lobby: Arc<[Waiting]>,
+    /// Whether one of the two changed since this one last did what a chair does.
+    pub(crate) lead_due: bool,
 }
 
 impl Presence {

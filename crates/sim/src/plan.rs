@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conclave_model::TrackKind;
+use conclave_model::{LeafRef, TrackKind};
 use conclave_session::{Command, Input};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +15,9 @@ use crate::{
 /// How long a meeting may take to come to rest after a scene. Nobody admits a newcomer for 20 s at the most, and
 /// they may have to come twice.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a moment of rest may be waited for in a meeting that is at rest, for keys are renewed all the time.
+const MOMENT: Duration = Duration::from_secs(10);
 
 /// How long nothing changes where it has come to rest.
 const REST: Duration = Duration::from_millis(400);
@@ -75,7 +78,9 @@ pub fn run(seed: u64, base: Instant) -> Outcome {
         elapsed: simulation.map_or(Duration::ZERO, Simulation::elapsed),
         violation,
     };
-    let mut simulation = match Simulation::new(people, seed, base) {
+    // Every third meeting has a lobby and a chair.
+    let made = if seed % 3 == 2 { Simulation::led(people, seed, base) } else { Simulation::new(people, seed, base) };
+    let mut simulation = match made {
         Ok(simulation) => simulation,
         Err(error) => return outcome(None, Some((0, Violation::NotConverged(error.to_string())))),
     };
@@ -105,6 +110,11 @@ fn opening(simulation: &mut Simulation, random: &mut ChaCha8Rng) -> Result<(), V
 /// Some things happen to some people, close together.
 fn later(simulation: &mut Simulation, random: &mut ChaCha8Rng) -> Result<(), Violation> {
     for _ in 0..random.random_range(1..=4) {
+        if simulation.leading.is_some() && random.random_bool(0.5) {
+            simulation.decide(random)?;
+            simulation.run_for(Duration::from_millis(random.random_range(0..600)))?;
+            continue;
+        }
         let who = random.random_range(0..simulation.participants.len());
         let incident = if simulation.participants[who].wants_in {
             match random.random_range(0..10) {
@@ -170,18 +180,36 @@ impl Simulation {
 
     /// Lets time go on until everybody agrees on who is here, then watches that everybody is heard and seen.
     fn come_to_rest(&mut self) -> Result<(), Violation> {
-        let deadline = self.now + PATIENCE;
+        self.rest_within(PATIENCE).map_err(Violation::NotConverged)??;
+        let before = self.members();
+        self.run_for(WATCH)?;
+        let again = self.rest_within(MOMENT);
+        again.map_err(|reason| Violation::NotConverged(format!("it came to rest and then {reason}")))??;
+        if self.members() != before {
+            return Err(Violation::NotConverged("it came to rest and then others were in it".to_owned()));
+        }
+        self.check_media()
+    }
+
+    /// Lets time go on until the meeting is at rest; says why it is not.
+    fn rest_within(&mut self, patience: Duration) -> Result<Result<(), Violation>, String> {
+        let deadline = self.now + patience;
         while let Some(reason) = self.unrest() {
             if self.now >= deadline {
-                return Err(Violation::NotConverged(reason));
+                return Err(reason);
             }
-            self.run_for(Duration::from_millis(100))?;
+            if let Err(violation) = self.run_for(Duration::from_millis(100)) {
+                return Ok(Err(violation));
+            }
         }
-        self.run_for(WATCH)?;
-        match self.unrest() {
-            None => self.check_media(),
-            Some(reason) => Err(Violation::NotConverged(format!("it came to rest and then {reason}"))),
-        }
+        Ok(Ok(()))
+    }
+
+    /// Who is in the group, as the first who is sees it.
+    fn members(&self) -> Vec<LeafRef> {
+        let mut here = self.participants.iter().filter_map(|person| person.presence.as_ref());
+        let roster = here.find(|presence| presence.is_in()).map(|presence| presence.roster.clone());
+        roster.iter().flat_map(|roster| roster.iter().map(|member| member.reference)).collect()
     }
 
     /// Why the meeting is not at rest.
@@ -190,11 +218,13 @@ impl Simulation {
             return Some("the relay has not noticed who is gone".to_owned());
         }
         let mut here: Vec<&Presence> = Vec::new();
+        let mut waiting = 0;
         for (who, person) in self.participants.iter().enumerate() {
             match (&person.presence, person.wants_in) {
                 (None, false) => {}
                 (None, true) => return Some(format!("participant {who} is not there")),
                 (Some(_), false) => return Some(format!("participant {who} is still there")),
+                (Some(presence), true) if presence.is_waiting() && self.may_wait(who) => waiting += 1,
                 (Some(presence), true) => {
                     if let Some(reason) = presence.unrest(self.now) {
                         return Some(format!("participant {who} {reason}"));
@@ -217,12 +247,21 @@ impl Simulation {
             return Some(format!("{} are here and {} are in the group", expected.len(), found.len()));
         }
         let connected = self.relay_peers();
-        (connected != here.len()).then(|| format!("the relay has {connected} connections for {}", here.len()))
+        let present = here.len() + waiting;
+        if connected != present {
+            return Some(format!("the relay has {connected} connections for {present}"));
+        }
+        let chair = self.rightful_chair().and_then(|who| self.participants[who].presence.as_ref()?.me);
+        let is_led = |presence: &&Presence| presence.governance.as_ref().is_some_and(|led| led.chair == chair);
+        let astray = here.iter().filter(|presence| !is_led(presence)).count();
+        (self.leading.is_some() && astray > 0).then(|| format!("{astray} do not see {chair:?} lead"))
     }
 
     /// Everybody hears everybody and sees whom they watch.
     fn check_media(&self) -> Result<(), Violation> {
-        let present = |(who, person): (usize, &'_ Participant)| person.presence.as_ref().map(|_| who);
+        let present = |(who, person): (usize, &'_ Participant)| {
+            person.presence.as_ref().filter(|presence| presence.is_in()).map(|_| who)
+        };
         let here: Vec<usize> = self.participants.iter().enumerate().filter_map(present).collect();
         for receiver in &here {
             let Some(to) = &self.participants[*receiver].presence else { continue };
@@ -251,6 +290,11 @@ impl Simulation {
 }
 
 impl Presence {
+    /// Whether this session waits in a lobby, undisturbed.
+    fn is_waiting(&self) -> bool {
+        self.me.is_none() && self.ended.is_none() && !self.hung_up && self.connection.is_some()
+    }
+
     /// Why this session is not at rest.
     fn unrest(&self, now: Instant) -> Option<&'static str> {
         if self.me.is_none() {

@@ -1,5 +1,7 @@
 //! The world: participants, lines, a relay, and a clock that jumps.
 
+mod events;
+mod leading;
 mod relay;
 
 use std::{
@@ -11,19 +13,20 @@ use std::{
 
 use conclave_identity::{
     Invitation,
-    issue::{IssueError, Rehearsal, RehearsalSpec},
+    issue::{IssueError, Rehearsal},
 };
 use conclave_model::{
     LeafIndex, Level, TrackKind,
-    wire::signal::{self, Refusal, decode_from_relay, decode_to_relay},
+    wire::signal::{self, decode_from_relay, decode_to_relay},
 };
 use conclave_relay_core::{ConnectionId, Relay, RelayConfig};
 use conclave_session::{
-    Command, EndReason, Event, Input, MemberState, MemberWish, Output, RemoteFrame, Session, SessionConfig,
-    SessionError, SourceState,
+    Command, Input, MemberState, MemberWish, Output, RemoteFrame, Session, SessionConfig, SessionError, SourceState,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+pub(crate) use leading::Leading;
 
 use crate::{
     checker::{Checker, Totals, Violation},
@@ -72,18 +75,34 @@ pub struct Simulation {
     /// When the relay notices which connections that nobody serves any more.
     lost: Vec<(Instant, ConnectionId)>,
     pub(crate) checker: Checker,
+    /// What the chair and the others do, where the meeting is led.
+    pub(crate) leading: Option<Leading>,
     /// How often in a row something was due without time having passed.
     rounds: u32,
 }
 
 impl Simulation {
-    /// A meeting to which `people` are invited, all of them away. `base` is some instant; time goes on from there.
+    /// A meeting without a lobby to which `people` are invited, all of them away. `base` is some instant; time goes on
+    /// from there.
     ///
     /// # Errors
     /// [`IssueError`] where no credentials can be made.
     pub fn new(people: usize, seed: u64, base: Instant) -> Result<Self, IssueError> {
+        Self::of(leading::open(people)?, None, seed, base)
+    }
+
+    /// A meeting with a lobby and a chair who locks, ejects and changes the level.
+    ///
+    /// # Errors
+    /// [`IssueError`] where no credentials can be made.
+    pub fn led(people: usize, seed: u64, base: Instant) -> Result<Self, IssueError> {
+        let rehearsal = leading::with_lobby(people)?;
+        let leading = Leading::new(&rehearsal.invitation);
+        Self::of(rehearsal, Some(leading), seed, base)
+    }
+
+    fn of(rehearsal: Rehearsal, leading: Option<Leading>, seed: u64, base: Instant) -> Result<Self, IssueError> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let rehearsal = Rehearsal::new(&RehearsalSpec::new(people, WALL))?;
         let participants = rehearsal.holders.into_iter().map(|holder| Participant {
             holder,
             weather: Weather::any(&mut random),
@@ -106,6 +125,7 @@ impl Simulation {
             connections: BTreeMap::new(),
             lost: Vec::new(),
             checker: Checker::default(),
+            leading,
             rounds: 0,
         })
     }
@@ -207,12 +227,19 @@ impl Simulation {
         let host = u8::try_from(who + 1).unwrap_or(u8::MAX);
         let port = 40_000 + u16::try_from(person.sessions % 20_000).unwrap_or(0);
         let address = SocketAddr::from(([10, 0, 0, host], port));
-        let ceiling = Level::TopSecret;
+        let ceiling = Level::Secret;
         let memory = person.memory.clone();
         let config =
             SessionConfig { holder: person.holder.clone(), invitation, wall, ceiling, memory, take_over: true };
-        let session =
-            Session::new(config, address, now).map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+        let session = match Session::new(config, address, now) {
+            Ok(session) => session,
+            // The level has been raised above their clearance, and their app remembers it.
+            Err(SessionError::Credential(_)) if self.leading.is_some() => {
+                person.wants_in = false;
+                return Ok(());
+            }
+            Err(error) => return Err(Violation::Refused { who, error: error.to_string() }),
+        };
         person.presence = Some(Presence {
             session,
             number: person.sessions,
@@ -231,6 +258,9 @@ impl Simulation {
             roster: Arc::new([]),
             settled_at: now,
             wishes_due: false,
+            governance: None,
+            lobby: Arc::new([]),
+            lead_due: false,
             is_path_up: false,
             ended: None,
         });
@@ -356,78 +386,6 @@ impl Simulation {
         self.checker.opened((receiver, presence.number), presence.connection, &stamp, self.now)
     }
 
-    fn on_event(&mut self, who: usize, event: Event) -> Result<(), Violation> {
-        let now = self.now;
-        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
-        match event {
-            Event::Admitted { me } => {
-                presence.me = Some(me);
-                self.checker.totals.admitted += 1;
-            }
-            Event::EpochChanged(epoch) => {
-                presence.epoch = Some(epoch);
-                presence.settled_at = now;
-            }
-            Event::Roster(members) => {
-                presence.roster = members.clone();
-                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
-                    self.checker.roster(connection, epoch, &members)?;
-                }
-                presence.wishes_due = true;
-            }
-            Event::KeyFrameWanted { track, .. } => presence.source.key_wanted |= track.is_video(),
-            Event::PathUp => presence.is_path_up = true,
-            Event::PathDown => presence.is_path_up = false,
-            Event::Ended(reason) => return self.on_ended(who, &reason),
-            Event::NewcomerRefused { error, .. } => {
-                return Err(Violation::Refused { who, error: error.to_string() });
-            }
-            Event::Objected { committer, reason } => {
-                return Err(Violation::Refused { who, error: format!("commit of leaf {}: {reason}", committer.0) });
-            }
-            Event::MemberState { .. }
-            | Event::Budget(_)
-            | Event::Quality(_)
-            | Event::Undecryptable { .. }
-            | Event::Governance(_)
-            | Event::Lobby(_)
-            | Event::Standing { .. }
-            | Event::OrderRefused(_)
-            | Event::TrackForged { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn on_ended(&mut self, who: usize, reason: &EndReason) -> Result<(), Violation> {
-        let again = self.now + Duration::from_millis(self.random.random_range(200..1500));
-        let person = &mut self.participants[who];
-        if let Some(presence) = &mut person.presence {
-            presence.ended = Some(reason.clone());
-            person.memory = presence.session.memory();
-        }
-        match reason {
-            EndReason::Left => Ok(()),
-            // Accidents: the app connects again.
-            EndReason::NotAdmitted | EndReason::Refused(Refusal::Replaced) | EndReason::Removed => {
-                person.comes_at = person.wants_in.then_some(again);
-                Ok(())
-            }
-            EndReason::Refused(why) => Err(Violation::Accused { who, why: why.to_string() }),
-            EndReason::Join(_)
-            | EndReason::Commit(_)
-            | EndReason::OutOfStep { .. }
-            | EndReason::Create(_)
-            | EndReason::Credential(_)
-            | EndReason::Ejected
-            | EndReason::LevelRaised(_)
-            | EndReason::Unanswered
-            | EndReason::Path(_) => {
-                let reason = format!("{reason}: {reason:?}");
-                Err(Violation::Ended { who, reason })
-            }
-        }
-    }
-
     /// Wishes for pictures after a change, and clears away what is over.
     fn tidy(&mut self, who: usize) -> Result<(), Violation> {
         let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
@@ -436,6 +394,7 @@ impl Simulation {
             let wishes = wishes.collect();
             self.input(who, Input::Command(Command::Wishes(wishes)))?;
         }
+        self.lead(who)?;
         let Some(presence) = &self.participants[who].presence else { return Ok(()) };
         let all_said = presence.to_relay.under_way() == 0;
         let all_heard = presence.from_relay.under_way() == 0;

@@ -1,4 +1,5 @@
-//! Meetings of 2 to 27 with loss, reordering, leaves, crashes and rejoins, by seed.
+//! Meetings of 2 to 27 with loss, reordering, leaves, crashes and rejoins, by seed. Every third has a lobby and a chair
+//! who admits, locks, ejects and changes the level.
 //!
 //! `CONCLAVE_SEEDS` says how many seeds are played (20 by default), `CONCLAVE_SEED` plays a single one.
 
@@ -26,7 +27,7 @@ fn play(seed: u64) -> Outcome {
     let outcome = run(seed, begun);
     println!(
         "seed {seed}: {} people, {} scenes, {:.0} simulated s in {:.1} s, {} frames sent, {} opened, {} epochs entered, \
-         {} admissions, at most {} rounds at once",
+         {} admissions, {} orders, at most {} rounds at once",
         outcome.people,
         outcome.scenes,
         outcome.elapsed.as_secs_f64(),
@@ -35,6 +36,7 @@ fn play(seed: u64) -> Outcome {
         outcome.totals.opened,
         outcome.totals.epochs,
         outcome.totals.admitted,
+        outcome.totals.orders,
         outcome.totals.longest_rush,
     );
     outcome

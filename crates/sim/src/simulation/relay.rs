@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use conclave_e2ee::{may_open, succession};
 use conclave_model::wire::signal::{self, FromRelay, Hello, ToRelay};
 use conclave_relay_core::{Admitted, ConnectionId, Output};
+use conclave_session::EndReason;
 
 use super::{MAX_OUTPUTS, MAX_SIGNALS, Simulation, bound};
 use crate::{
@@ -34,9 +36,10 @@ impl Simulation {
         let leaf = hello.leaf;
         let fingerprint = person.holder.person().fingerprint;
         let until = self.base + Duration::from_secs(24 * 3600);
-        // The first is the chair, and the meeting is open to all who are listed.
-        let rank = (who == 0).then_some(0);
-        match self.relay.open(Admitted { fingerprint, hello, until, rank, opens: true }, self.now) {
+        let rank = succession(&self.invitation).iter().position(|name| name.0 == fingerprint);
+        let rank = rank.and_then(|rank| u16::try_from(rank).ok());
+        let opens = may_open(&self.invitation, person.holder.person());
+        match self.relay.open(Admitted { fingerprint, hello, until, rank, opens }, self.now) {
             Ok(connection) => {
                 self.connections.insert(connection, who);
                 if let Some(presence) = &mut person.presence {
@@ -45,7 +48,7 @@ impl Simulation {
                 }
                 Ok(())
             }
-            Err(why) => Err(Violation::Accused { who, why: why.to_string() }),
+            Err(why) => self.on_ended(who, &EndReason::Refused(why)),
         }
     }
 

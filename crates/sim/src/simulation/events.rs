@@ -1,0 +1,116 @@
+//! What sessions tell.
+
+use std::time::Duration;
+
+use conclave_e2ee::{JoinError, NewcomerError};
+use conclave_model::wire::signal::Refusal;
+use conclave_session::{EndReason, Event, Standing};
+use rand::RngExt;
+
+use super::Simulation;
+use crate::checker::Violation;
+
+impl Simulation {
+    pub(super) fn on_event(&mut self, who: usize, event: Event) -> Result<(), Violation> {
+        let now = self.now;
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        match event {
+            Event::Admitted { me } => {
+                presence.me = Some(me);
+                self.checker.totals.admitted += 1;
+            }
+            Event::EpochChanged(epoch) => {
+                presence.epoch = Some(epoch);
+                presence.settled_at = now;
+            }
+            Event::Roster(members) => {
+                presence.roster = members.clone();
+                presence.wishes_due = true;
+                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
+                    self.checker.roster(connection, epoch, &members)?;
+                    self.check_members(&members, connection, epoch)?;
+                }
+            }
+            Event::Governance(governance) => {
+                presence.governance = Some(governance.clone());
+                presence.lead_due = true;
+                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
+                    self.checker.governance(connection, epoch, &governance)?;
+                }
+                self.check_clearances(who, governance.level)?;
+            }
+            Event::Lobby(waiting) => {
+                presence.lobby = waiting;
+                presence.lead_due = true;
+            }
+            Event::KeyFrameWanted { track, .. } => presence.source.key_wanted |= track.is_video(),
+            Event::PathUp => presence.is_path_up = true,
+            Event::PathDown => presence.is_path_up = false,
+            Event::Ended(reason) => return self.on_ended(who, &reason),
+            // Who was put out may come again before the relay has heard of it.
+            Event::NewcomerRefused { error: NewcomerError::Ejected | NewcomerError::Member(_), .. }
+                if self.leading.is_some() => {}
+            Event::NewcomerRefused { error, .. } => {
+                return Err(Violation::Refused { who, error: error.to_string() });
+            }
+            Event::Objected { committer, reason } => {
+                return Err(Violation::Refused { who, error: format!("commit of leaf {}: {reason}", committer.0) });
+            }
+            Event::Standing { leaf, standing: Standing::Diverged } => {
+                return Err(Violation::Suspected { who, leaf, what: "is in another state of the group" });
+            }
+            Event::TrackForged { leaf, .. } => {
+                return Err(Violation::Suspected { who, leaf, what: "is not whose media they get" });
+            }
+            Event::MemberState { .. }
+            | Event::Budget(_)
+            | Event::Quality(_)
+            | Event::Undecryptable { .. }
+            | Event::Standing { standing: Standing::Confirmed | Standing::Silent, .. }
+            | Event::OrderRefused(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_ended(&mut self, who: usize, reason: &EndReason) -> Result<(), Violation> {
+        let again = self.now + Duration::from_millis(self.random.random_range(200..1500));
+        let is_led = self.leading.is_some();
+        let person = &mut self.participants[who];
+        if let Some(presence) = &mut person.presence {
+            presence.ended = Some(reason.clone());
+            person.memory = presence.session.memory();
+        }
+        match reason {
+            EndReason::Left => Ok(()),
+            // Accidents: the app connects again.
+            EndReason::NotAdmitted | EndReason::Refused(Refusal::Replaced) | EndReason::Removed => {
+                person.comes_at = person.wants_in.then_some(again);
+                Ok(())
+            }
+            EndReason::Ejected if is_led => self.put_out(who, true),
+            EndReason::Refused(Refusal::Ejected) if is_led => self.put_out(who, false),
+            // They had to go, or the others began anew below what their app remembers.
+            EndReason::LevelRaised(_)
+            | EndReason::Credential(_)
+            | EndReason::Join(JoinError::LevelBelow { .. } | JoinError::Member { .. })
+                if is_led =>
+            {
+                person.wants_in = false;
+                Ok(())
+            }
+            EndReason::Refused(why) => Err(Violation::Accused { who, why: why.to_string() }),
+            EndReason::Join(_)
+            | EndReason::Commit(_)
+            | EndReason::OutOfStep { .. }
+            | EndReason::Create(_)
+            | EndReason::Credential(_)
+            | EndReason::Ejected
+            | EndReason::LevelRaised(_)
+            | EndReason::Unanswered
+            | EndReason::Path(_) => {
+                let reason = format!("{reason}: {reason:?}");
+                Err(Violation::Ended { who, reason })
+            }
+        }
+    }
+}
