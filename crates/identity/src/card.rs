@@ -13,7 +13,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError},
 };
 
 use cryptoki::{
@@ -114,11 +114,10 @@ pub struct CardCredential {
 /// # Errors
 /// [`CardError::Module`], [`CardError::Refused`].
 pub fn list(module: &Path) -> Result<Vec<TokenSummary>, CardError> {
+    let _one = one_at_a_time();
     let context = load(module)?;
-    let slots = context.get_slots_with_initialized_token().map_err(|_| CardError::Refused("list its slots"))?;
     let mut tokens = Vec::new();
-    for slot in slots {
-        let info = context.get_token_info(slot).map_err(|_| CardError::Refused("describe itself"))?;
+    for (slot, info) in present_tokens(&context)? {
         let mut uri = CardUri::of_token(module, info.label());
         uri.serial = Some(info.serial_number().to_owned()).filter(|serial| !serial.is_empty());
         let session = context.open_ro_session(slot).map_err(|_| CardError::Refused("open a session"))?;
@@ -147,6 +146,7 @@ impl Holder {
     /// # Errors
     /// [`CardError`].
     pub fn on_card(uri: &CardUri, pin: &str, wall: u64) -> Result<Self, CardError> {
+        let _one = one_at_a_time();
         let open = OpenToken::log_in(uri, pin, false)?;
         let all = certificates(&open.session)?;
         let found = open.find_credential(uri, &all)?;
@@ -259,6 +259,7 @@ struct CardKey {
 
 impl Sign for CardKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let _initialized = INITIALIZED.read().unwrap_or_else(PoisonError::into_inner);
         let digest = Sha384::digest(message);
         let session = self.session.lock().map_err(|_| SignError::Unavailable)?;
         let raw = session.0.sign(&Mechanism::Ecdsa, session.1, &digest).map_err(|_| SignError::Unavailable)?;
@@ -266,6 +267,7 @@ impl Sign for CardKey {
     }
 
     fn is_present(&self) -> bool {
+        let _initialized = INITIALIZED.read().unwrap_or_else(PoisonError::into_inner);
         let there = self.context.get_slot_info(self.slot).is_ok_and(|slot| slot.token_present());
         let same = || self.context.get_token_info(self.slot).is_ok_and(|info| info.serial_number() == self.serial);
         // Who signs just now has the session; a card that answers is there.
@@ -329,10 +331,8 @@ fn certificates(session: &Session) -> Result<Vec<Found>, CardError> {
 }
 
 fn find_token(context: &Pkcs11, uri: &CardUri) -> Result<(Slot, TokenInfo), CardError> {
-    let slots = context.get_slots_with_initialized_token().map_err(|_| CardError::Refused("list its slots"))?;
     let mut fitting = Vec::new();
-    for slot in slots {
-        let Ok(info) = context.get_token_info(slot) else { continue };
+    for (slot, info) in present_tokens(context)? {
         let fits = [
             (&uri.token, info.label()),
             (&uri.serial, info.serial_number()),
@@ -348,6 +348,33 @@ fn find_token(context: &Pkcs11, uri: &CardUri) -> Result<(Slot, TokenInfo), Card
         (Some(_), false) => Err(CardError::SeveralTokens),
         (None, _) => Err(CardError::NoToken),
     }
+}
+
+/// The initialized tokens that are there now.
+fn present_tokens(context: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, CardError> {
+    let ask = || {
+        let slots = context.get_slots_with_token()?;
+        slots.into_iter().map(|slot| Ok((slot, context.get_token_info(slot)?))).collect::<Result<Vec<_>, Error>>()
+    };
+    let found = ask().or_else(|_| {
+        // Some modules do not get over a token that went away. Beginning anew ends what else they have open.
+        let _alone = INITIALIZED.write().unwrap_or_else(PoisonError::into_inner);
+        context.clone().finalize()?;
+        context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        ask()
+    });
+    let mut tokens = found.map_err(|_: Error| CardError::Refused("list its slots"))?;
+    tokens.retain(|(_, info)| info.token_initialized());
+    Ok(tokens)
+}
+
+/// Held for reading while a key that is in use talks to its module, so that none is initialized anew under it.
+static INITIALIZED: RwLock<()> = RwLock::new(());
+
+/// Unlocking, listing and making keys happen one after the other.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static OPENING: Mutex<()> = Mutex::new(());
+    OPENING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A module is initialized once in a program and stays; unloading foreign code under running threads is no option.

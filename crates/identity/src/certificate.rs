@@ -101,7 +101,7 @@ pub enum ChainError {
     Signature,
     /// A certificate is signed with an algorithm that policy does not accept.
     #[error(
-        "a certificate is signed with an algorithm that is not accepted; use ECDSA P-384 or RSA from 3072 bits, with SHA-384"
+        "a certificate is signed with an algorithm that is not accepted; use ECDSA P-384 or RSA from 3072 bits with SHA-384, or ECDSA P-521 with SHA-512"
     )]
     Algorithm,
     /// The certificate was issued for something else.

@@ -86,8 +86,11 @@ impl Pki {
     }
 
     fn sign(&self, name: &str, section: &str, by: &str) {
+        // The profile pairs P-521 with SHA-512.
+        let key = self.tool(&format!("openssl x509 -in {by}.pem -noout -text"));
+        let digest = if key.contains("P-521") { "sha512" } else { "sha384" };
         self.tool(&format!(
-            "openssl x509 -req -in {name}.csr -CA {by}.pem -CAkey {by}.key -CAcreateserial -days 300 -sha384 \
+            "openssl x509 -req -in {name}.csr -CA {by}.pem -CAkey {by}.key -CAcreateserial -days 300 -{digest} \
              -extfile profile.cnf -extensions {section} -out {name}.pem"
         ));
     }
@@ -252,7 +255,7 @@ fn keys_of_openssl_in_every_form_become_credentials() {
         ),
         (
             format!("credential assemble --key issuing.key {certificates} --out x.pem {passwords}"),
-            "the certificates of the credential do not hold",
+            "the key usage of the certificate does not include digital signatures",
         ),
         (
             format!("credential assemble --key profile.cnf {certificates} --out x.pem {passwords}"),

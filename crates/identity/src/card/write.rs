@@ -7,7 +7,7 @@ use cryptoki::{
 use der::{Decode, Encode, asn1::OctetStringRef};
 use rustls_pki_types::CertificateDer;
 
-use super::{CardError, CardKey, CardUri, OpenToken, prove};
+use super::{CardError, CardKey, CardUri, OpenToken, one_at_a_time, prove};
 use crate::{
     certificate::{self, MAX_CHAIN},
     credential::CredentialError,
@@ -35,6 +35,7 @@ impl NewKey {
     /// # Errors
     /// [`CardError`].
     pub fn generate(uri: &CardUri, pin: &str, label: &str) -> Result<Self, CardError> {
+        let _one = one_at_a_time();
         let open = OpenToken::log_in(uri, pin, true)?;
         let refused = CardError::Refused("make a key (ECDSA P-384)");
         let mut id = vec![0; 16];
@@ -86,6 +87,7 @@ impl NewKey {
     /// # Errors
     /// [`CardError`]; key and certificates are removed again then.
     pub fn certify(self, uri: &CardUri, chain: &[CertificateDer<'_>]) -> Result<CardUri, CardError> {
+        let _one = one_at_a_time();
         let mut stored = Vec::new();
         match self.store(chain, &mut stored) {
             Ok(()) => Ok(CardUri { id: Some(self.id.clone()), object: None, ..uri.clone() }),

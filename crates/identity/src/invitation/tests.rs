@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
 use ciborium::{Value, cbor};
-use conclave_model::Level;
+use conclave_model::{Fingerprint, Level, Role};
 use proptest::prelude::*;
+
+use serde_bytes::ByteBuf;
 
 use super::*;
 use crate::{
-    issue::{Authority, IssueError, Rehearsal, RehearsalSpec, Validity, delegate},
+    issue::{Authority, IssueError, Reason, Rehearsal, RehearsalSpec, Validity, delegate},
     text::TextError,
 };
 
@@ -98,7 +100,7 @@ fn what_is_no_invitation_is_said_to_be_none() {
 fn each_limit_of_the_content_is_kept() {
     type Change = fn(&mut InvitationContent);
     let bad = |field, error| ContentError::Text { field, error };
-    let cases: [(Change, ContentError); 15] = [
+    let cases: [(Change, ContentError); 22] = [
         (|content| content.title.clear(), bad("title", TextError::Empty)),
         (|content| content.title = "x".repeat(201), bad("title", TextError::TooLong { found: 201, limit: 200 })),
         (|content| content.title.push('\u{2067}'), bad("title", TextError::Forbidden(0x2067))),
@@ -119,6 +121,31 @@ fn each_limit_of_the_content_is_kept() {
         (
             |content| content.releasable = Some(vec!["fi".into()]),
             bad("a seat of the caveat", TextError::Forbidden(b'f'.into())),
+        ),
+        (
+            |content| content.succession = vec![Fingerprint([7; 32])],
+            ContentError::SuccessorUnlisted("07070707".into()),
+        ),
+        (
+            |content| {
+                content.participants[1].fingerprint = [7; 32];
+                content.succession = vec![Fingerprint([7; 32]); 2];
+            },
+            ContentError::SuccessorTwice("07070707".into()),
+        ),
+        (|content| content.originator = Some(Fingerprint([7; 32])), ContentError::OriginatorUnlisted("07070707".into())),
+        (
+            |content| {
+                content.admission = Admission::Lobby;
+                content.participants[0].role = Role::Delegate;
+            },
+            ContentError::NobodyAdmits,
+        ),
+        (|content| content.revocations = vec![ByteBuf::new(); 17], ContentError::Revocations(17)),
+        (|content| content.revocations = vec![ByteBuf::from(vec![0; 65_537])], ContentError::RevocationSize(65_537)),
+        (
+            |content| content.participants[2].name = "Аnna Virtanen".into(),
+            bad("the name of a participant", TextError::MixedScripts),
         ),
     ];
     let rehearsal = rehearsal();
@@ -174,6 +201,73 @@ fn unknown_fields_and_versions_are_refused() {
     assert_eq!(with(2, Some("novelty")), Err(ContentError::Version(2)), "a later version may have other fields");
     assert_eq!(with(1, Some("novelty")), Err(ContentError::Malformed));
     assert_eq!(content.level, Level::Restricted);
+}
+
+#[test]
+fn chairs_lead_in_the_order_of_the_list_and_then_the_succession() {
+    let spec = RehearsalSpec {
+        admission: Admission::Lobby,
+        succession: vec![3, 0, 2],
+        originator: Some(1),
+        ..RehearsalSpec::new(5, WALL)
+    };
+    let mut rehearsal = Rehearsal::new(&spec).unwrap();
+    rehearsal.reissue(|content| content.participants[4].role = Role::Chair).unwrap();
+    let people: Vec<_> = rehearsal.holders.iter().map(|holder| Fingerprint(holder.person().fingerprint)).collect();
+    let invitation = &rehearsal.invitation;
+    assert_eq!(invitation.succession(), [0, 4, 3, 2].map(|number: usize| people[number]));
+    assert_eq!(invitation.content().originator, Some(people[1]));
+    let stranger = Fingerprint([9; 32]);
+    for (person, rank) in [(0, Some(0)), (1, None), (2, Some(3)), (3, Some(2)), (4, Some(1))] {
+        assert_eq!(invitation.rank(&people[person]), rank, "{person}");
+        assert_eq!(invitation.may_open(&people[person]), rank.is_some(), "{person}");
+    }
+    assert!(!invitation.may_open(&stranger) && invitation.rank(&stranger).is_none());
+    let open = rehearsal.reissue(|content| content.admission = Admission::Open).unwrap();
+    assert!(people.iter().all(|person| open.may_open(person)));
+    assert!(!open.may_open(&stranger));
+}
+
+#[test]
+fn lists_that_come_along_are_checked_and_count() {
+    let mut rehearsal = rehearsal();
+    let elsa = rehearsal.holders[2].chain()[0].clone();
+    let list = rehearsal.authority.revoke(&[elsa], Reason::KeyCompromise, WALL).unwrap().clone();
+    let with = |rehearsal: &mut Rehearsal, lists: &[&[u8]]| {
+        let lists: Vec<_> = lists.iter().map(|list| ByteBuf::from(list.to_vec())).collect();
+        rehearsal.reissue(|content| content.revocations = lists).map(|invitation| invitation.revocations().clone())
+    };
+    let lists = with(&mut rehearsal, &[&list]).unwrap();
+    let revoked = Err(Revoked { since: WALL });
+    assert_eq!(lists.check(rehearsal.holders[2].chain(), rehearsal.authority.root()), revoked);
+    assert_eq!(lists.check(rehearsal.holders[1].chain(), rehearsal.authority.root()), Ok(()));
+    let mut altered = list.to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    for (bytes, wanted) in [(altered, RevocationError::Signature(2)), (b"garbage".to_vec(), RevocationError::Malformed(2))] {
+        let refused = with(&mut rehearsal, &[&list, &bytes]).unwrap_err();
+        assert_eq!(refused, IssueError::Invitation(InvitationError::Revocations(wanted)));
+    }
+}
+
+#[test]
+fn a_signer_who_is_revoked_signs_nothing_any_more() {
+    let mut rehearsal = rehearsal();
+    let office = rehearsal.invitation.signer_chain()[0].clone();
+    let list = rehearsal.authority.revoke(&[office], Reason::KeyCompromise, WALL).unwrap().clone();
+    let root = rehearsal.authority.root().clone();
+    let lists = Revocations::verify([list.as_ref()], rehearsal.authority.issuers(), &root).unwrap();
+    let revoked = InvitationError::Revoked(Revoked { since: WALL });
+    assert_eq!(rehearsal.invitation.check_signer(&Revocations::default(), &root), Ok(()));
+    assert_eq!(rehearsal.invitation.check_signer(&lists, &root), Err(revoked.clone()));
+    let refused = rehearsal.reissue(|content| content.revocations = vec![ByteBuf::from(list.to_vec())]).unwrap_err();
+    assert_eq!(refused, IssueError::Invitation(revoked));
+}
+
+#[test]
+fn an_invitation_that_nobody_would_read_is_not_signed() {
+    let mut rehearsal = rehearsal();
+    let refused = rehearsal.reissue(|content| content.revocations = vec![ByteBuf::from(vec![0; 60_000]); 3]);
+    assert!(matches!(refused, Err(IssueError::TooLarge(180_000..))), "{refused:?}");
 }
 
 proptest! {

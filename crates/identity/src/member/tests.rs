@@ -5,7 +5,7 @@ use conclave_model::{Clearance, Role, SeatRank};
 use super::*;
 use crate::{
     Holder, InvitationContent, Listed,
-    issue::{Authority, Rehearsal, RehearsalSpec, Validity, delegate},
+    issue::{Authority, Reason, Rehearsal, RehearsalSpec, Validity, delegate},
 };
 
 const WALL: u64 = 1_800_000_000;
@@ -156,4 +156,73 @@ fn certificates_for_other_purposes_and_of_absurd_size_admit_nobody() {
     let mut with_root = rehearsal.holders[0].chain().to_vec();
     with_root.push(rehearsal.authority.root().clone());
     assert_eq!(admit(&with_root), Ok(()), "the root may come along");
+}
+
+#[test]
+fn the_level_of_the_group_counts_and_not_that_of_the_invitation() {
+    let mut rehearsal = rehearsal();
+    let low = Some(Clearance { level: Level::Confidential, expires: WALL + 100 });
+    let spec = crate::issue::PersonSpec { clearance: low, ..delegate(5, WALL) };
+    let issued = rehearsal.authority.issue_credential(&spec, Validity::days(WALL, 1)).unwrap();
+    rehearsal.reissue(|content| content.participants.push(Listed::of(issued.holder(), vec![]))).unwrap();
+    let (invitation, root) = (&rehearsal.invitation, rehearsal.authority.root());
+    for (level, admitted) in [
+        (Level::Unclassified, true),
+        (Level::Restricted, true),
+        (Level::Confidential, true),
+        (Level::Secret, false),
+        (Level::TopSecret, false),
+    ] {
+        let outcome = check_member(issued.holder().chain(), invitation, root, &Revocations::default(), level, WALL);
+        assert_eq!(outcome.is_ok(), admitted, "{level}");
+        assert!(check_member(rehearsal.holders[1].chain(), invitation, root, &Revocations::default(), level, WALL).is_ok());
+    }
+}
+
+#[test]
+fn a_revoked_certificate_admits_nobody_wherever_the_list_comes_from() {
+    let mut rehearsal = rehearsal();
+    let wanted = Err(MemberError::Revoked { since: WALL - 5 });
+    let chain = rehearsal.holders[2].chain().to_vec();
+    let list = rehearsal.authority.revoke(&chain[..1], Reason::Unspecified, WALL - 5).unwrap().clone();
+    let root = rehearsal.authority.root().clone();
+    let lists = Revocations::verify([list.as_ref()], &[], &root).unwrap();
+    let level = Level::Secret;
+    let by_relay = check_member(&chain, &rehearsal.invitation, &root, &lists, level, WALL);
+    assert_eq!(by_relay, wanted, "its CA comes with the chain");
+    assert!(check_member(rehearsal.holders[1].chain(), &rehearsal.invitation, &root, &lists, level, WALL).is_ok());
+    assert!(check(&rehearsal, &rehearsal.holders[2], WALL).is_ok());
+    rehearsal.reissue(|content| content.revocations = vec![serde_bytes::ByteBuf::from(list.to_vec())]).unwrap();
+    assert_eq!(check(&rehearsal, &rehearsal.holders[2], WALL), wanted);
+}
+
+#[test]
+fn names_that_imitate_or_turn_are_neither_certified_nor_read() {
+    let rehearsal = rehearsal();
+    for name in ["\u{410}nna Virtanen", "Anna\u{202e}nenatriV", "Anna\u{200b} Virtanen", "Anna\u{2067}", "Ann\u{430}"] {
+        let spec = crate::issue::PersonSpec { name: name.to_owned(), ..delegate(5, WALL) };
+        let refused = rehearsal.authority.issue_credential(&spec, Validity::days(WALL, 1));
+        assert!(matches!(refused, Err(crate::issue::IssueError::Text { field: "name", .. })), "{name:?}");
+        let foreign = rehearsal.authority.certify_unchecked(&spec, rehearsal.holders[0].public_key(), Validity::days(WALL, 1));
+        let refused = admit_chain(&rehearsal, &foreign, WALL);
+        assert!(
+            matches!(refused, Err(MemberError::Profile(ProfileError::Text { field: "name (CN)", .. }))),
+            "a careless CA certified {name:?}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_lets_nobody_in_and_says_why() {
+    let rehearsal = rehearsal();
+    let holder = &rehearsal.holders[1];
+    for (wall, wanted) in [
+        (0, ChainError::NotYetValid { not_before: WALL - 3600 }),
+        (WALL - 3601, ChainError::NotYetValid { not_before: WALL - 3600 }),
+        (WALL + DAY + 1, ChainError::Expired { not_after: WALL + DAY }),
+        (253_402_300_800, ChainError::Expired { not_after: WALL + DAY }),
+        (u64::MAX, ChainError::Expired { not_after: WALL + DAY }),
+    ] {
+        assert_eq!(check(&rehearsal, holder, wall), Err(MemberError::Chain(wanted)), "{wall}");
+    }
 }

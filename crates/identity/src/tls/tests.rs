@@ -4,6 +4,7 @@ use conclave_model::Level;
 use rustls::{ClientConnection, ServerConnection, time_provider::TimeProvider};
 
 use super::*;
+use crate::certificate::ProfileError;
 use crate::issue::{Rehearsal, RehearsalSpec, Validity, delegate};
 
 const WALL: u64 = 1_800_000_000;
@@ -172,4 +173,28 @@ fn a_relays_key_must_be_that_of_its_certificate() {
     let roots = [rehearsal.authority.root().clone()];
     assert!(server_config(rehearsal.relay.chain().to_vec(), other.private_key(), &roots).is_err());
     assert!(server_config(rehearsal.relay.chain().to_vec(), rehearsal.relay.private_key(), &[]).is_err());
+}
+
+#[test]
+fn the_level_of_a_relay_is_certified_and_read_after_the_handshake() {
+    let rehearsal = rehearsal();
+    for level in [Level::Unclassified, Level::Restricted, Level::Confidential, Level::Secret, Level::TopSecret] {
+        let relay = rehearsal.authority.issue_relay_certificate(&["::1".into()], level, Validity::days(WALL, 1)).unwrap();
+        let config = rehearsal.holders[0].tls_config(&relay.pin()).unwrap();
+        let (client, _) = shake(config, relay.server_config().unwrap(), WALL);
+        let client = client.unwrap();
+        assert_eq!(certificate::read_relay_level(&client.peer_certificates().unwrap()[0]), Ok(level));
+    }
+    let person = &rehearsal.holders[0].chain()[0];
+    assert_eq!(certificate::read_relay_level(person), Ok(Level::Unclassified), "absent");
+    let mut forged = rehearsal.relay.chain()[0].to_vec();
+    let oid = crate::attributes::RELAY_LEVEL_OID_DER;
+    let at = forged.windows(oid.len()).position(|window| window == oid).unwrap() + oid.len();
+    assert_eq!(forged[at..at + 5], [4, 3, 2, 1, 4], "an INTEGER in an OCTET STRING");
+    for (place, value) in [(at + 4, 5), (at + 4, 0x80), (at + 2, 10), (at + 3, 0)] {
+        let before = std::mem::replace(&mut forged[place], value);
+        let read = certificate::read_relay_level(&CertificateDer::from(forged.clone()));
+        assert_eq!(read, Err(ProfileError::RelayLevel), "{place} {value}");
+        forged[place] = before;
+    }
 }
