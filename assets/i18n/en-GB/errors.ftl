@@ -74,6 +74,18 @@ credential-mismatch = The key in the file does not belong to its certificate. As
 credential-broken = The file is damaged or no credential. Ask your registry for a new copy.
 credential-unusable = The credential cannot be used: { $reason }.
 
+card-address = That is no address of a card: { $reason }.
+card-module = { $file } is no driver for cards. Ask your IT staff.
+card-none = The card is not there. Insert it and try again.
+card-several = Several cards fit. Ask your IT staff for the address of yours.
+card-pin = The PIN is wrong.
+card-pin-last = The PIN is wrong. One more wrong PIN locks the card.
+card-locked = The card is locked after too many wrong PINs. Its issuer can unlock it.
+card-empty = The card holds no credential. Ask your registry.
+card-many = The card holds several credentials. Ask your IT staff for the address of yours.
+card-root = The card does not bring the trusted root. Ask your IT staff to add it to the address.
+card-refused = The card does not answer as it should. Is it still there?
+
 invitation-broken = The file is no invitation, or it is damaged. Ask for it again.
 invitation-altered = The invitation was altered after it was signed. Do not use it, and tell your security officer.
 invitation-foreign = The invitation does not come from an office that your credential trusts: { $reason }.

@@ -29,6 +29,7 @@ key-forged = Somebody sent sound or picture in this person's name. Nothing of it
 key-failing = What this person sends cannot be decrypted. Nothing of it is shown or played.
 
 encrypted = End-to-end encrypted
+encrypted-attacked = Security alert
 encryption-detail = Only the { $count ->
     [one] one participant
    *[other] { $count } participants
@@ -62,10 +63,16 @@ strip-key-forged = Sound or picture came in the name of { $names }, who did not 
 toast-device-back = { $name } works again.
 toast-reconnected = You are back in the meeting.
 toast-newcomer-refused = Somebody tried to join and was refused: { $reason }
-toast-undecryptable = { $who ->
-    [nobody] { $frames } pieces of sound or picture could not be decrypted and were thrown away.
-   *[other] { $frames } pieces of sound or picture from { $who } could not be decrypted and were thrown away.
-}
+toast-undecryptable = { $frames ->
+    [one] A piece
+   *[other] { $frames } pieces
+} of sound or picture{ $who ->
+    [nobody] {""}
+   *[other] {" "}from { $who }
+} could not be decrypted and { $frames ->
+    [one] was
+   *[other] were
+} thrown away.
 toast-encoder = Sending has stopped: { $reason }
 toast-objected = { $who ->
     [nobody] Somebody changed the meeting against its rules; the change is not followed. { $reason }

@@ -11,4 +11,5 @@ preview-meter = Loudness of your microphone
 preview-meter-hint = Say something: the bar should move. Nobody hears you yet.
 preview-meter-muted = You will enter muted.
 preview-enter = Enter the meeting
+preview-lobby = You wait in the lobby first; the chair lets you in.
 preview-entering = Entering…

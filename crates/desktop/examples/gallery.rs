@@ -88,8 +88,8 @@ impl eframe::App for Gallery {
             }
             "path" => {
                 drop(home::ui::show(ui, &home(true), &self.words));
-                let data = PathData { purpose: Purpose::Invitation };
-                path::ui::show(ui.ctx(), data, &mut self.text, &self.words);
+                let data = PathData { purpose: Purpose::Invitation, problem: None };
+                path::ui::show(ui.ctx(), &data, &mut self.text, &self.words);
             }
             "settings" => drop(settings::ui::show(ui, &settings(), &self.words)),
             "preview" => drop(preview::ui::show(ui, &preview(self.own.clone()), &self.screenery, &self.words)),
@@ -152,6 +152,7 @@ fn preview(picture: Option<Shown>) -> PreviewData {
         cameras: picker(&["Desk camera"]),
         microphones: picker(&["Conference headset"]),
         speakers: picker(&["Conference headset"]),
+        door: None,
         entry: Ok(()),
         entering: false,
     }

@@ -3,6 +3,7 @@
 //! [`App::advance`] takes what engine and jobs have to say and moves from screen to screen; [`App::show`] only paints
 //! and collects wishes. Neither ever waits: files, passwords, dialogs and devices are [jobs](crate::jobs).
 
+pub mod credential;
 pub mod dialog;
 mod entry;
 mod home;
@@ -314,7 +315,8 @@ impl App {
     fn show_unlock(&mut self, ui: &mut egui::Ui) {
         let Screen::Unlock(state) = &self.screen else { return };
         let data = UnlockData {
-            file: self.settings.credential.as_deref().map(crate::screens::home::data::file_name),
+            file: self.settings.credential.as_deref().map(credential::name),
+            card: self.settings.credential.as_deref().and_then(credential::address).is_some(),
             meeting: match &state.opened.state {
                 State::Checked(invitation) => {
                     let content = invitation.content();

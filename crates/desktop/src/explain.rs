@@ -5,11 +5,15 @@
 
 use conclave_capture::{CaptureError, DeviceKind};
 use conclave_client::{ConnectError, EndReason, Notice, OrderError, RetryReason};
-use conclave_identity::{ChainError, CredentialError, InvitationError, MemberError, WindowError};
+use conclave_identity::{CardError, ChainError, CredentialError, InvitationError, MemberError, WindowError};
 use conclave_model::wire::signal::Refusal;
 use conclave_session::NewcomerError;
 
-use crate::{app::papers::Refused, time, words::Words};
+use crate::{
+    app::{credential::UnlockError, papers::Refused},
+    time,
+    words::Words,
+};
 
 /// Why there is no picture or sound.
 pub fn capture(error: &CaptureError, words: &Words) -> String {
@@ -182,6 +186,31 @@ pub fn credential(error: &CredentialError, words: &Words) -> String {
         | CredentialError::Key
         | CredentialError::Chain(_)
         | CredentialError::Profile(_) => words.tell("credential-unusable", [("reason", error.to_string().into())]),
+    }
+}
+
+/// Why a credential was not unlocked.
+pub fn unlock(error: &UnlockError, words: &Words) -> String {
+    match error {
+        UnlockError::File(error) => credential(error, words),
+        UnlockError::Card(error) => card(error, words),
+    }
+}
+
+/// Why a card cannot be used.
+pub fn card(error: &CardError, words: &Words) -> String {
+    match error {
+        CardError::Uri(reason) => words.tell("card-address", [("reason", reason.to_string().into())]),
+        CardError::Module(file) => words.tell("card-module", [("file", file.display().to_string().into())]),
+        CardError::NoToken => words.say("card-none"),
+        CardError::SeveralTokens => words.say("card-several"),
+        CardError::Pin { last } => words.say(if *last { "card-pin-last" } else { "card-pin" }),
+        CardError::PinLocked => words.say("card-locked"),
+        CardError::NoCredential => words.say("card-empty"),
+        CardError::SeveralCredentials => words.say("card-many"),
+        CardError::NoRoot => words.say("card-root"),
+        CardError::Credential(error) => credential(error, words),
+        CardError::Refused(_) => words.say("card-refused"),
     }
 }
 

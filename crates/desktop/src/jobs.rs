@@ -8,10 +8,11 @@ use std::{
 
 use conclave_capture::Devices;
 use conclave_client::StartError;
-use conclave_identity::{CredentialError, Holder};
+use conclave_identity::Holder;
 
 use crate::{
     app::{
+        credential::UnlockError,
         dialog::Picked,
         papers::{Opened, Refused},
     },
@@ -31,7 +32,7 @@ pub enum Done {
     /// An invitation was read, and checked as far as the credential at hand allows.
     Invitation(PathBuf, Result<Opened, Refused>),
     /// A password was tried.
-    Unlocked(Result<Holder, CredentialError>),
+    Unlocked(Result<Holder, UnlockError>),
     /// What is plugged in.
     Devices(Box<Devices>),
     /// The engine was started.

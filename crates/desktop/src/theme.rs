@@ -77,6 +77,8 @@ pub mod colour {
     pub const TILE: Color32 = Color32::from_rgb(26, 31, 40);
     /// Lies over a picture so that words on it can be read.
     pub const SCRIM: Color32 = Color32::from_rgba_premultiplied(9, 11, 15, 243);
+    /// Lies over a screen while a question is asked; the marking of the level stays readable through it.
+    pub const BEHIND: Color32 = Color32::from_rgba_premultiplied(0, 0, 0, 90);
     /// Nothing.
     pub const CLEAR: Color32 = Color32::TRANSPARENT;
 

@@ -237,6 +237,47 @@ fn the_question_for_a_path_goes_away_by_escape_and_leaves_the_screen_as_it_was()
 }
 
 #[test]
+fn a_smart_card_is_chosen_by_its_address_and_asks_for_its_pin() {
+    let (_folder, settings, start) = papers(|_| {});
+    let mut harness = window(Options { settings, ..Options::default() });
+    harness.get_by_label("Settings").click();
+    harness.run_ok();
+    harness.get_by_label("Use a smart card").click();
+    harness.step();
+    harness.step();
+    harness.get_by_label("Address of the card").focus();
+    harness.step();
+    harness.get_by_label("Address of the card").type_text("pkcs11:token=Anna");
+    harness.step();
+    harness.get_by_label("Use it").click();
+    harness.step();
+    harness.step();
+    harness.get_by_label_contains("That is no address of a card: it names no module");
+    harness.get_by_label("Address of the card").focus();
+    harness.step();
+    harness.get_by_label("Address of the card").type_text("?module-path=/nowhere/module.so");
+    harness.step();
+    harness.get_by_label("Use it").click();
+    harness.step();
+    harness.step();
+    harness.get_by_label("Card: Anna");
+    drop_file(&mut harness, start.invitation.clone());
+    harness.key_press(Key::Escape);
+    harness.step();
+    harness.step();
+    drop_file(&mut harness, start.invitation);
+    wait_for(&mut harness, "Unlock your card");
+    harness.step();
+    harness.get_by_label("PIN").focus();
+    harness.step();
+    harness.get_by_label("PIN").type_text("1234");
+    harness.step();
+    harness.key_press(Key::Enter);
+    harness.step();
+    wait_for(&mut harness, "/nowhere/module.so is no driver for cards.");
+}
+
+#[test]
 fn escape_leads_back_from_the_settings() {
     let mut harness = window(Options::default());
     harness.get_by_label("Settings").click();

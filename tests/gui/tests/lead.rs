@@ -282,6 +282,27 @@ fn being_kept_apart_is_said_above_everything() {
     harness.get_by_label_contains(
         "Maria Dimitrova, Bulgaria, Head of delegation. Microphone muted. Camera on. Is kept apart",
     );
+    harness.get_by_label_contains("Security alert.");
+    assert!(harness.query_by_label_contains("End-to-end encrypted.").is_none());
+}
+
+#[test]
+fn escape_closes_what_is_open_at_the_right_and_no_more() {
+    let engine = SketchEngine::new(2, false);
+    let mut harness = meeting(&engine);
+    harness.key_press(Key::P);
+    harness.run();
+    harness.get_by_label("Participants (2)");
+    harness.get_by_label("Change the level of the meeting").click();
+    harness.run();
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label("Level SECRET UE/EU SECRET").is_none());
+    harness.get_by_label("Participants (2)");
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.query_by_label("Participants (2)").is_none());
+    harness.get_by_label("Leave the meeting");
 }
 
 #[test]

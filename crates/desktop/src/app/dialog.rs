@@ -5,8 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use conclave_identity::{CardError, CardUri};
+
 use super::{App, Busy, Screen};
 use crate::{
+    explain,
     jobs::Done,
     screens::path::{
         self,
@@ -33,15 +36,17 @@ pub enum Picked {
 pub(super) struct Asking {
     pub(super) purpose: Purpose,
     pub(super) text: String,
+    pub(super) problem: Option<String>,
 }
 
 impl App {
     pub(super) fn pick(&mut self, purpose: Purpose) {
-        self.busy = Some(Busy::Dialog);
         let (title, filter, extension) = match purpose {
+            Purpose::Card => return self.ask(purpose),
             Purpose::Invitation => (self.words.say("home-dialog-title"), "home-dialog-filter", "conclave"),
             Purpose::Credential => (self.words.say("credential-dialog-title"), "credential-dialog-filter", "pem"),
         };
+        self.busy = Some(Busy::Dialog);
         let filter = self.words.say(filter);
         let has_dialog = self.has_dialog;
         self.jobs.run("dialog", move || {
@@ -59,8 +64,13 @@ impl App {
         match picked {
             Picked::File(path) => self.take(purpose, path),
             Picked::Closed => {}
-            Picked::NoDialog => self.asking = Some(Asking { purpose, text: String::new() }),
+            Picked::NoDialog => self.ask(purpose),
         }
+    }
+
+    /// Asks for a path or an address by a field to write it in.
+    pub(super) fn ask(&mut self, purpose: Purpose) {
+        self.asking = Some(Asking { purpose, text: String::new(), problem: None });
     }
 
     /// Uses a file that the person named, whichever way.
@@ -68,7 +78,7 @@ impl App {
         self.asking = None;
         match purpose {
             Purpose::Invitation => self.open(path),
-            Purpose::Credential => self.use_credential(path),
+            Purpose::Credential | Purpose::Card => self.use_credential(path),
         }
     }
 
@@ -77,7 +87,7 @@ impl App {
         if self.busy.is_some() {
             return;
         }
-        let asked = self.asking.as_ref().map(|asking| asking.purpose);
+        let asked = self.asking.as_ref().map(|asking| asking.purpose).filter(|purpose| *purpose != Purpose::Card);
         let pem = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pem"));
         let by_name = if pem { Purpose::Credential } else { Purpose::Invitation };
         match (&self.screen, asked) {
@@ -93,8 +103,12 @@ impl App {
     /// Shows the field for a path over everything else.
     pub(super) fn show_asking(&mut self, ui: &egui::Ui) {
         let Some(asking) = &mut self.asking else { return };
-        let data = PathData { purpose: asking.purpose };
-        match path::ui::show(ui.ctx(), data, &mut asking.text, &self.words) {
+        let data = PathData { purpose: asking.purpose, problem: asking.problem.clone() };
+        match path::ui::show(ui.ctx(), &data, &mut asking.text, &self.words) {
+            Some(PathAction::Open) if asking.purpose == Purpose::Card => match asking.text.trim().parse::<CardUri>() {
+                Ok(address) => self.take(Purpose::Card, address.to_string().into()),
+                Err(error) => asking.problem = Some(explain::card(&CardError::Uri(error), &self.words)),
+            },
             Some(PathAction::Open) => {
                 let (purpose, path) = (asking.purpose, written(&asking.text, home().as_deref()));
                 self.take(purpose, path);

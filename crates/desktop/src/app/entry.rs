@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use conclave_capture::{CameraChoice, Device, Devices, MicrophoneChoice, TestPerson, Turns};
 use conclave_client::{Client, Config, LocalSource, Preview, StartError, VideoQuality, Waker};
-use conclave_identity::{Holder, Invitation, Revocations, WindowError, check_member};
+use conclave_identity::{Admission, Holder, Invitation, Revocations, WindowError, check_member};
+use conclave_model::Role;
 
 use super::{App, Screen, dismiss, sitting::Sitting};
 use crate::{
@@ -207,6 +208,15 @@ fn entry_of(ticket: &Ticket, wall: u64, words: &Words) -> Result<(), String> {
     }
 }
 
+/// Whether the person waits in the lobby first: all do but those who may lead the meeting.
+fn waits(ticket: &Ticket) -> bool {
+    let content = ticket.invitation.content();
+    let me = ticket.holder.person().fingerprint;
+    let chairs = content.participants.iter().filter(|listed| listed.role == Role::Chair).map(|chair| chair.fingerprint);
+    let leads = chairs.chain(content.succession.iter().map(|name| name.0)).any(|fingerprint| fingerprint == me);
+    content.admission == Admission::Lobby && !leads
+}
+
 fn preview_data(entry: &Entry, wall: u64, words: &Words) -> PreviewData {
     let content = entry.ticket.invitation.content();
     let person = entry.ticket.holder.person();
@@ -236,6 +246,7 @@ fn preview_data(entry: &Entry, wall: u64, words: &Words) -> PreviewData {
         cameras: entry.pickers[0].clone(),
         microphones: entry.pickers[1].clone(),
         speakers: entry.pickers[2].clone(),
+        door: waits(&entry.ticket).then(|| words.say("preview-lobby")),
         entry: match &entry.problem {
             Some(problem) => Err(problem.clone()),
             None => entry.entry.clone(),

@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use conclave_identity::{CredentialError, Holder, InvitationContent};
+use conclave_identity::{Holder, InvitationContent};
 
 use super::{
     App, Busy, DEMONSTRATION, Password, Screen, Unlock,
+    credential::{self, UnlockError},
     entry::Ticket,
     papers::{self, Opened, Refused, State, With},
 };
@@ -30,7 +31,10 @@ use crate::{
 /// What the first screen shows.
 pub(super) fn data(app: &App, dragging: bool) -> HomeData {
     HomeData {
-        credential: CredentialCard::new(app.settings.credential.as_deref(), app.holder.as_ref().map(Holder::person)),
+        credential: CredentialCard::new(
+            app.settings.credential.as_deref().map(credential::name),
+            app.holder.as_ref().map(Holder::person),
+        ),
         recent: rows(&app.settings.recent, (app.wall)(), &app.words),
         problem: app.problem.clone(),
         busy: app.busy.and_then(|busy| match busy {
@@ -90,6 +94,8 @@ impl App {
     fn check(&mut self, file: PathBuf, look: impl FnOnce(&With, u64) -> Result<Opened, Refused> + Send + 'static) {
         let with = match (&self.holder, &self.settings.credential) {
             (Some(holder), _) => With::Holder(holder.clone()),
+            // What is on a card cannot be read without its PIN, on every card.
+            (None, Some(path)) if credential::address(path).is_some() => With::Nothing,
             (None, Some(path)) => With::File(path.clone()),
             (None, None) => With::Nothing,
         };
@@ -152,10 +158,10 @@ impl App {
         state.busy = true;
         state.problem = None;
         let (password, wall) = (std::mem::replace(&mut self.password, Password::with_room()), (self.wall)());
-        self.jobs.run("unlock", move || Done::Unlocked(Holder::open(&path, &password.0, wall)));
+        self.jobs.run("unlock", move || Done::Unlocked(credential::open(&path, &password.0, wall)));
     }
 
-    pub(super) fn on_unlocked(&mut self, result: Result<Holder, CredentialError>) {
+    pub(super) fn on_unlocked(&mut self, result: Result<Holder, UnlockError>) {
         let Screen::Unlock(state) = &mut self.screen else { return };
         state.busy = false;
         match result {
@@ -166,7 +172,7 @@ impl App {
                 // Again, with the certificates of what was really unlocked: the file may have changed.
                 self.check(file, move |with, wall| papers::check(paper, with, wall));
             }
-            Err(error) => state.problem = Some(explain::credential(&error, &self.words)),
+            Err(error) => state.problem = Some(explain::unlock(&error, &self.words)),
         }
     }
 
@@ -214,7 +220,10 @@ impl App {
     pub(super) fn settings_data(&self) -> SettingsData {
         let [cameras, microphones, speakers] = super::entry::pickers(&self.devices, &self.settings, &self.words);
         SettingsData {
-            credential: self.settings.credential.as_ref().map(|path| path.display().to_string()),
+            credential: self.settings.credential.as_deref().map(|path| match credential::address(path) {
+                Some(_) => self.words.tell("unlock-card", [("file", credential::name(path).into())]),
+                None => path.display().to_string(),
+            }),
             cameras,
             microphones,
             speakers,
@@ -228,6 +237,7 @@ impl App {
         match action {
             SettingsAction::Back => self.screen = Screen::Home,
             SettingsAction::ChooseCredential => self.pick(Purpose::Credential),
+            SettingsAction::ChooseCard => self.ask(Purpose::Card),
             SettingsAction::ForgetCredential => {
                 self.settings.credential = None;
                 self.holder = None;

@@ -104,7 +104,7 @@ mod tests {
     fn papers() -> Papers {
         let folder = tempfile::tempdir().unwrap();
         let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(2, WALL)).unwrap();
-        let issued = rehearsal.authority.issue_credential(&delegate(0, WALL), Validity::days(WALL, 9)).unwrap();
+        let issued = rehearsal.authority.issue_credential(&delegate(0, WALL), Validity::days(WALL, 1)).unwrap();
         let path = folder.path().join("anna.pem");
         write_private(&path, &issued.to_pem("a long password").unwrap()).unwrap();
         let listed = Listed::of(issued.holder(), Vec::new());
@@ -148,8 +148,8 @@ mod tests {
         let refused = check(foreign, &papers.with, WALL).unwrap_err();
         assert!(matches!(refused, Refused::Invitation(InvitationError::Signer(_))), "{refused:?}");
 
-        let late = papers.rehearsal.invitation.content().not_after + 1;
-        let refused = check(paper(&papers), &papers.with, late).unwrap_err();
+        papers.rehearsal.reissue(|content| content.not_after = WALL + 60).unwrap();
+        let refused = check(paper(&papers), &papers.with, WALL + 60).unwrap_err();
         assert!(matches!(refused, Refused::Window(WindowError::Over { .. })), "{refused:?}");
 
         papers.rehearsal.reissue(|content| content.participants[0].fingerprint = [9; 32]).unwrap();

@@ -76,11 +76,11 @@ pub enum HomeAction {
 }
 
 impl CredentialCard {
-    /// From what is known of the credential.
-    pub fn new(file: Option<&Path>, unlocked: Option<&Person>) -> Self {
+    /// From what is known of the credential: what people call it, and whose it is.
+    pub fn new(file: Option<String>, unlocked: Option<&Person>) -> Self {
         match (unlocked, file) {
             (Some(person), _) => Self::Unlocked { name: person.name.clone(), seat: person.seat.clone() },
-            (None, Some(file)) => Self::Locked { file: file_name(file) },
+            (None, Some(file)) => Self::Locked { file },
             (None, None) => Self::None,
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn an_unlocked_credential_is_shown_by_its_person_and_a_locked_one_by_its_file() {
         assert_eq!(CredentialCard::new(None, None), CredentialCard::None);
-        let locked = CredentialCard::new(Some(Path::new("/home/anna/anna.pem")), None);
+        let locked = CredentialCard::new(Some("anna.pem".into()), None);
         assert_eq!(locked, CredentialCard::Locked { file: "anna.pem".into() });
     }
 }

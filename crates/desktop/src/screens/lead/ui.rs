@@ -71,16 +71,19 @@ pub fn ask(
         return None;
     }
     let width = (ctx.content_rect().width() - 2.0 * space::XXL).min(520.0);
-    let modal = Modal::new(egui::Id::unique("lead")).frame(widgets::card_frame()).show(ctx, |ui| {
-        ui.set_width(width - 2.0 * space::XL);
-        match asked {
-            Question::Eject { leaf, name, seat } => {
-                eject(ui, name, seat, words).map(|yes| yes.then_some(LeadAction::Eject(*leaf)))
+    let modal = Modal::new(egui::Id::unique("lead")).frame(widgets::card_frame()).backdrop_color(colour::BEHIND).show(
+        ctx,
+        |ui| {
+            ui.set_width(width - 2.0 * space::XL);
+            match asked {
+                Question::Eject { leaf, name, seat } => {
+                    eject(ui, name, seat, words).map(|yes| yes.then_some(LeadAction::Eject(*leaf)))
+                }
+                Question::Level { chosen } => change_level(ui, data, level, chosen, words),
+                Question::Consent { chosen } => agree(ui, data, chosen, words),
             }
-            Question::Level { chosen } => change_level(ui, data, level, chosen, words),
-            Question::Consent { chosen } => agree(ui, data, chosen, words),
-        }
-    });
+        },
+    );
     let closed = modal.should_close();
     let answer = modal.inner.or(closed.then_some(None))?;
     *question = None;

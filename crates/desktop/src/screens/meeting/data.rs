@@ -146,6 +146,13 @@ pub struct QualityData {
     pub detail: String,
 }
 
+impl MeetingData {
+    /// Whether somebody works against the meeting: keeps people apart, or speaks in another's name.
+    pub fn is_attacked(&self) -> bool {
+        self.tiles.iter().any(|tile| tile.standing == Standing::Diverged || tile.key == KeyState::Forged)
+    }
+}
+
 /// Makes the screen of a snapshot. `pickers` are what is plugged in: cameras, microphones, loudspeakers.
 pub fn data(
     snapshot: &Snapshot,

@@ -65,8 +65,12 @@ pub(super) fn show(ui: &Ui, rect: Rect, data: &MeetingData, view: &mut MeetingVi
 
 /// That it is encrypted; opens and closes what can be checked of it. Ends at `right`; returns its place.
 fn encryption(ui: &Ui, rect: Rect, right: f32, data: &MeetingData, view: &mut MeetingView, words: &Words) -> Rect {
-    let said = words.say("encrypted");
-    let galley = ui.painter().layout_no_wrap(said.clone(), Type::SmallStrong.font(), colour::GOOD);
+    let (said, tint, icon) = if data.is_attacked() {
+        (words.say("encrypted-attacked"), colour::BAD, Icon::Warning)
+    } else {
+        (words.say("encrypted"), colour::GOOD, Icon::Lock)
+    };
+    let galley = ui.painter().layout_no_wrap(said.clone(), Type::SmallStrong.font(), tint);
     let place =
         Rect::from_min_max(Pos2::new(right - galley.size().x - 24.0, rect.top()), Pos2::new(right, rect.bottom()));
     let open = view.panel == Some(Panel::Security);
@@ -80,9 +84,9 @@ fn encryption(ui: &Ui, rect: Rect, right: f32, data: &MeetingData, view: &mut Me
         ui.painter().rect_filled(button, CornerRadius::same(radius::M), fill);
     }
     let lock = Rect::from_center_size(Pos2::new(place.left() + 8.0, place.center().y), Vec2::splat(18.0));
-    icons::paint(ui.painter(), Icon::Lock, lock, colour::GOOD);
+    icons::paint(ui.painter(), icon, lock, tint);
     let at = Pos2::new(place.left() + 24.0, place.center().y - galley.size().y / 2.0);
-    ui.painter().galley(at, galley, colour::GOOD);
+    ui.painter().galley(at, galley, tint);
     widgets::focus_ring(ui.painter(), &response, radius::M);
     if response.clicked() {
         view.panel = if open { None } else { Some(Panel::Security) };

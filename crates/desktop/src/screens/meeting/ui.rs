@@ -19,6 +19,7 @@ use crate::{
         preview::data::Kind,
         security,
     },
+    shortcuts,
     theme::{Type, colour, radius, space},
     video::{Screenery, Shown},
     widgets::{self, PushButton, Weight},
@@ -146,6 +147,9 @@ pub fn show(
     };
     if let Some(index) = toasts::show(ui, stage, own, &view.toasts, words) {
         action = Some(MeetingAction::Dismiss(index));
+    }
+    if view.question.is_none() && shortcuts::back(ui) {
+        view.panel = None;
     }
     forget_who_is_gone(view, &data.tiles);
     if let Some(wanted) = lead::ui::ask(ui.ctx(), &data.lead, data.level, &mut view.question, words) {

@@ -7,13 +7,17 @@ pub enum Purpose {
     Invitation,
     /// To prove who one is.
     Credential,
+    /// The same, with a smart card: not a path, but an address.
+    Card,
 }
 
 /// Everything in the question for a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathData {
     /// What the file is for.
     pub purpose: Purpose,
+    /// What is wrong with what was written, in words.
+    pub problem: Option<String>,
 }
 
 /// What the person wants.

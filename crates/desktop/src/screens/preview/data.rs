@@ -31,6 +31,8 @@ pub struct PreviewData {
     pub microphones: Picker,
     /// Which loudspeaker.
     pub speakers: Picker,
+    /// What happens at the door, in words, where it is not plain.
+    pub door: Option<String>,
     /// Whether the meeting can be entered, or why not, in words.
     pub entry: Result<(), String>,
     /// Whether the person is on the way in.

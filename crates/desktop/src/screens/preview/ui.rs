@@ -173,6 +173,9 @@ fn choices(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<P
 
 fn way_in(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
     ui.add_space(space::M);
+    if let Some(door) = data.door.as_ref().filter(|_| data.entry.is_ok()) {
+        widgets::text(ui, Type::Small, colour::TEXT_MUTED, door.clone());
+    }
     if let Err(reason) = &data.entry {
         let response = widgets::text(ui, Type::Body, colour::WARNING, reason.clone());
         response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, reason));

@@ -28,6 +28,8 @@ pub enum SettingsAction {
     Back,
     /// Choose a credential.
     ChooseCredential,
+    /// Use the one on a smart card.
+    ChooseCard,
     /// Forget where the credential lies.
     ForgetCredential,
     /// See what is plugged in now.

@@ -58,6 +58,10 @@ fn credential(ui: &mut Ui, data: &SettingsData, words: &Words, action: &mut Opti
         if ui.add(choose).clicked() {
             *action = Some(SettingsAction::ChooseCredential);
         }
+        let card = PushButton::new(Weight::Secondary, words.say("credential-card")).icon(Icon::Card);
+        if ui.add(card).clicked() {
+            *action = Some(SettingsAction::ChooseCard);
+        }
         if data.credential.is_some() && ui.add(PushButton::new(Weight::Quiet, words.say("credential-forget"))).clicked()
         {
             *action = Some(SettingsAction::ForgetCredential);

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 pub struct UnlockData {
     /// The name of the credential's file; `None` where none was chosen.
     pub file: Option<String>,
+    /// Whether it is on a card, which has a PIN.
+    pub card: bool,
     /// The meeting that it is for; `None` while its invitation is not verified.
     pub meeting: Option<MeetingFacts>,
     /// The name of the invitation's file.

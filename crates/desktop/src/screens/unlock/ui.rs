@@ -28,7 +28,12 @@ fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) 
     ui.set_width(ui.available_width());
     let (sign, _) = ui.allocate_exact_size(Vec2::splat(36.0), Sense::hover());
     icons::paint(ui.painter(), Icon::Card, sign, colour::ACCENT_TEXT);
-    widgets::text(ui, Type::Title, colour::TEXT, words.say("unlock-title"));
+    widgets::text(
+        ui,
+        Type::Title,
+        colour::TEXT,
+        words.say(if data.card { "unlock-title-card" } else { "unlock-title" }),
+    );
     match &data.meeting {
         Some(MeetingFacts { title, when, level }) => {
             widgets::text(ui, Type::Body, colour::TEXT, words.tell("unlock-for", [("title", title.as_str().into())]));
@@ -56,8 +61,18 @@ fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) 
         }
         return action;
     };
-    widgets::text(ui, Type::Small, colour::TEXT_MUTED, words.tell("unlock-file", [("file", file.as_str().into())]));
-    let label = widgets::text(ui, Type::Strong, colour::TEXT, words.say("unlock-password"));
+    widgets::text(
+        ui,
+        Type::Small,
+        colour::TEXT_MUTED,
+        words.tell(if data.card { "unlock-card" } else { "unlock-file" }, [("file", file.as_str().into())]),
+    );
+    let label = widgets::text(
+        ui,
+        Type::Strong,
+        colour::TEXT,
+        words.say(if data.card { "unlock-pin" } else { "unlock-password" }),
+    );
     let field = ui.add_enabled(
         !data.busy,
         TextEdit::singleline(&mut *password.0)
