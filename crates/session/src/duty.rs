@@ -137,6 +137,11 @@ impl Duty {
         self.not_before.filter(|_| self.flight == Flight::None)
     }
 
+    /// Leaves everything alone for a while.
+    pub(crate) fn pause(&mut self, now: Instant) {
+        self.not_before = Some(now + PAUSE);
+    }
+
     /// An own commit went to the relay.
     pub(crate) fn sent(&mut self, commit: Bytes, now: Instant) {
         self.flight = Flight::Sent(commit);
@@ -168,7 +173,7 @@ impl Duty {
     pub(crate) fn was_refused(&mut self, now: Instant) -> bool {
         let flight = std::mem::take(&mut self.flight);
         if matches!(flight, Flight::Sent(_)) {
-            self.not_before = Some(now + PAUSE);
+            self.pause(now);
         }
         flight != Flight::None
     }

@@ -17,7 +17,7 @@ use conclave_model::{
 };
 
 use crate::{
-    EndReason, Event, MemberState, MemberWish, OrderError, SessionError,
+    EndReason, Event, MemberState, MemberWish, SessionError,
     duty::Duty,
     epochs::EpochSchedule,
     holding::Holding,
@@ -331,7 +331,7 @@ impl Member {
             Ok(made) => made,
             Err(CommitError::Order(reason)) if work.order.is_some() => {
                 tracing::debug!(%reason, "an order that the group does not make");
-                self.leading.give_up_order(OrderError::NotChair, link);
+                self.leading.give_up_order(&reason, link);
                 return Going::Continue(());
             }
             Err(error) => return Going::Break(EndReason::Commit(error)),
@@ -354,8 +354,8 @@ impl Member {
                 added,
             }));
         } else if is_stuck {
-            debug_assert!(false, "work that the group has nothing to do for");
-            return Going::Break(EndReason::Commit(CommitError::Library));
+            // The group has no room, or nothing to do here: what there is to do may look different in a while.
+            self.duty.pause(now);
         }
         Going::Continue(())
     }

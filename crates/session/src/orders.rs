@@ -57,6 +57,8 @@ enum Verdict {
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     waiting: VecDeque<Wanted>,
+    /// The one that [`Self::next`] gave out last.
+    tried: Option<Wanted>,
     /// Whose connections the relay is to end once they are out.
     dismissals: Vec<(Fingerprint, PeerId)>,
 }
@@ -99,6 +101,7 @@ impl Orders {
     ) -> (Option<Order>, Vec<OrderError>) {
         let mut refused = Vec::new();
         let mut next = None;
+        let mut tried = None;
         self.waiting.retain(|wanted| match judge(wanted, view, &leaf_of) {
             Verdict::Done => false,
             Verdict::Later => true,
@@ -107,16 +110,22 @@ impl Orders {
                 false
             }
             Verdict::Commit(order) => {
-                next.get_or_insert(order);
+                if next.is_none() {
+                    tried = Some(wanted.clone());
+                    next = Some(order);
+                }
                 true
             }
         });
+        self.tried = tried;
         (next, refused)
     }
 
-    /// Gives up an order that the group would not make: nothing but a fault of ours keeps it from it.
-    pub(crate) fn drop_first(&mut self) {
-        self.waiting.pop_front();
+    /// Gives up the order that was given out last: the group does not carry it out after all.
+    pub(crate) fn give_up(&mut self) {
+        if let Some(tried) = self.tried.take() {
+            self.waiting.retain(|wanted| *wanted != tried);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use conclave_e2ee::{Consent, ConsentError, Group, NewcomerError, Order, State, succession};
+use conclave_e2ee::{Consent, ConsentError, Group, NewcomerError, Order, Rejection, State, succession};
 use conclave_model::{
     Fingerprint, LeafIndex, LeafRef, Level,
     wire::signal::{Dismissal, ToRelay},
@@ -103,9 +103,23 @@ impl Leading {
         order
     }
 
-    /// An order that the group would not make after all is given up.
-    pub(super) fn give_up_order(&mut self, error: OrderError, link: &mut Link) {
-        self.orders.drop_first();
+    /// An order that the group does not carry out after all is given up.
+    pub(super) fn give_up_order(&mut self, reason: &Rejection, link: &mut Link) {
+        self.orders.give_up();
+        let error = match reason {
+            Rejection::Ceiling(level) => OrderError::Ceiling(*level),
+            Rejection::NotCleared => OrderError::NotCleared,
+            Rejection::Consent(_) => OrderError::NoConsent,
+            Rejection::NotChair => OrderError::NotChair,
+            Rejection::Newcomer { .. }
+            | Rejection::Proposal
+            | Rejection::Committer
+            | Rejection::Outsider
+            | Rejection::TooLarge
+            | Rejection::Removal { .. }
+            | Rejection::Stays { .. }
+            | Rejection::State => OrderError::Gone,
+        };
         link.tell(Event::OrderRefused(error));
     }
 

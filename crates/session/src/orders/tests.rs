@@ -95,6 +95,19 @@ fn who_is_to_be_ejected_is_ejected_whatever_leaf_they_come_back_with() {
 }
 
 #[test]
+fn an_order_that_the_group_does_not_carry_out_is_given_up_and_no_other() {
+    let state = state();
+    let mut orders = Orders::default();
+    orders.push(Wanted::Eject(name(7)));
+    orders.push(Wanted::Lock(true));
+    assert_eq!(orders.next(&view(&state, None), |_| None), (Some(Order::Lock(true)), vec![]));
+    orders.give_up();
+    orders.give_up();
+    assert_eq!(orders.ejecting().collect::<Vec<_>>(), [name(7)]);
+    assert_eq!(orders.next(&view(&state, None), |_| None), (None, vec![]));
+}
+
+#[test]
 fn who_does_not_lead_is_told_so_and_another_order_goes_on() {
     let state = state();
     let mut orders = Orders::default();
