@@ -29,7 +29,7 @@ const PEOPLE: [(&str, &str, &str); 3] =
 const LISTEN: u64 = 20;
 
 /// How often memory is copied.
-const IMAGES: usize = 3;
+const IMAGES: usize = 6;
 
 /// What stands in every row of the raw picture's upper edge.
 fn picture_marker() -> Vec<u8> {
