@@ -45,7 +45,10 @@ impl Member {
             Err(CommitError::Epoch { expected, found }) => {
                 return Ok(Going::Break(EndReason::OutOfStep { ours: expected, theirs: found }));
             }
-            Err(error @ CommitError::Rejected { .. }) => return Ok(self.object(epoch, error, link, now)),
+            // Garbage in the place of a commit, too: whoever sent it must not end the meeting of the others.
+            Err(error @ (CommitError::Rejected { .. } | CommitError::Malformed)) => {
+                return Ok(self.object(epoch, error, link, now));
+            }
             Err(error) => return Ok(Going::Break(EndReason::Commit(error))),
         };
         self.objection = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use conclave_identity::Admission;
 use conclave_model::{
     Epoch, PeerId, TrackKind,
-    wire::signal::{FromRelay, Refusal, ToRelay},
+    wire::signal::{Commit, FromRelay, Refusal, ToRelay},
 };
 use conclave_session::{Command, EndReason, Event, Standing};
 
@@ -146,6 +146,20 @@ fn a_commit_against_the_rules_is_annulled_and_media_go_on() {
         assert!(sound.windows(2).all(|pair| pair[1] == pair[0] + 1), "a gap in what {to} hears of {from}");
         assert!(sound.len() >= 299);
     }
+    world.assert_all_hear_all(&[0, 1, 2]);
+}
+
+#[test]
+fn garbage_in_the_place_of_a_commit_is_annulled() {
+    let mut world = World::assembled(4);
+    world.run(Duration::from_secs(1));
+    let epoch = world.assert_agreed(&[0, 1, 2, 3]);
+    let garbage = Commit { epoch, commit: vec![0xa5; 300].into(), welcome: None, added: Vec::new() };
+    let connection = world.seats[3].connection.unwrap();
+    world.relay.handle_signal(connection, ToRelay::Commit(garbage), world.now);
+    world.run(Duration::from_secs(6));
+    assert_eq!(world.seats[3].ended(), Some(&EndReason::Refused(Refusal::Misbehaved)));
+    assert!(world.assert_agreed(&[0, 1, 2]) > epoch, "without whoever sent it");
     world.assert_all_hear_all(&[0, 1, 2]);
 }
 

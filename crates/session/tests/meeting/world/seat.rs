@@ -19,7 +19,7 @@ use super::LATENCY;
 pub(crate) struct Seat {
     pub(super) address: SocketAddr,
     pub(crate) session: Option<Session>,
-    pub(super) connection: Option<ConnectionId>,
+    pub(crate) connection: Option<ConnectionId>,
     pub(super) wake: Instant,
     pub(super) sends: bool,
     pub(super) key_wanted: bool,
