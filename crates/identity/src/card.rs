@@ -160,10 +160,9 @@ impl Holder {
         }
         // Other credentials may be on the card: only this one's chain counts.
         chain.retain(|der| *der == found.der || certificate::purposes(der).is_ok_and(|purposes| purposes.is_empty()));
-        let (chain, root) = credential::order(chain, &point).map_err(|error| match error {
-            CredentialError::Chain(certificate::ChainError::UnknownIssuer) => CardError::NoRoot,
-            other => CardError::Credential(other),
-        })?;
+        let incomplete = CredentialError::Chain(certificate::ChainError::UnknownIssuer);
+        let (chain, root) = credential::order(chain, &point)
+            .map_err(|error| if error == incomplete { CardError::NoRoot } else { CardError::Credential(error) })?;
         let signer = Arc::new(open.into_key(key));
         prove(&*signer, &chain[0])?;
         let holder = Self::with_signer(chain, root, signer)?;

@@ -177,10 +177,10 @@ pub enum IssueError {
 
 /// Names the file once.
 fn load_words(file: &Path, error: &CredentialError) -> String {
-    match error {
-        CredentialError::Read { .. } | CredentialError::Permissions { .. } => error.to_string(),
-        _ => format!("{} cannot be used: {error}", file.display()),
+    if matches!(error, CredentialError::Read { .. } | CredentialError::Permissions { .. }) {
+        return error.to_string();
     }
+    format!("{} cannot be used: {error}", file.display())
 }
 
 impl From<rcgen::Error> for IssueError {

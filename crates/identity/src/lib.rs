@@ -4,8 +4,10 @@
 //! signed [`Invitation`] that names certificates. Both chain to one trusted root, the deployment's own CA. Nothing else
 //! admits anybody: no link, no password, no meeting id.
 //!
-//! - [`Holder`]: an unlocked credential; [`Sign`] is its key, on file or (later) on a smart card.
+//! - [`Holder`]: an unlocked credential; [`Sign`] is its key, in a file ([`credential`]) or on a smart card ([`card`]).
 //! - [`Invitation`]: a verified invitation; [`check_member`] is what every member asks about every newcomer.
+//! - [`Revocations`]: verified lists of certificates that were taken back.
+//! - [`audit`]: the relay's audit log, written and checked.
 //! - [`tls`]: rustls configurations for both ends of the signalling connection.
 //! - [`issue`]: the CA, credentials, relay certificates and invitations; used by the registry tool, the demo and tests.
 //!
@@ -49,7 +51,37 @@
 //!                                                         -- absent: UNCLASSIFIED
 //! ```
 //!
-//! OpenSSL writes it with `1.2.840.….1 = ASN1:SEQUENCE:attributes` in an extension section.
+//! OpenSSL writes a person's certificate with this extension section, where `ARC` stands for the arc above:
+//!
+//! ```text
+//! [person]
+//! basicConstraints = critical, CA:FALSE
+//! keyUsage = critical, digitalSignature
+//! extendedKeyUsage = clientAuth
+//! ARC.1 = ASN1:SEQUENCE:attributes
+//! [attributes]
+//! version = INTEGER:1
+//! seatCode = UTF8String:FI
+//! rank = ENUMERATED:0
+//! role = ENUMERATED:1
+//! clearance = EXPLICIT:0, SEQUENCE:clearance
+//! [clearance]
+//! level = INTEGER:3
+//! expires = GENERALIZEDTIME:20281231000000Z
+//! ```
+//!
+//! and a relay's with `extendedKeyUsage = serverAuth` and `ARC.3 = ASN1:INTEGER:3`. Beyond this:
+//!
+//! | what | rule |
+//! | --- | --- |
+//! | text | UTF-8; no invisible, direction-steering or look-alike characters, no word of two scripts ([`text`]) |
+//! | name, seat | at most [`text::MAX_NAME`] bytes each; seat code as above |
+//! | times | the whole chain is valid, the root included; the clearance ends before its `expires` |
+//! | serial numbers | whatever the authority uses; the registry's are 16 random bytes |
+//! | unknown extensions | ignored where not critical, refused where critical; host names are not compared |
+//! | revocation lists | X.509 version 2, complete (no distribution point, no delta, not indirect), with a CRL number, signed by the authority itself, which needs `cRLSign`; at most [`revocation::MAX_LIST`] bytes each, [`revocation::MAX_LISTS`] together |
+//! | requests | PKCS#10, ECDSA P-384, signed with their own key; only the key counts, the office says the rest |
+//! | tokens | PKCS#11 with `CKM_ECDSA` on secp384r1; certificate and private key share their `CKA_ID` |
 
 #![forbid(unsafe_code)]
 

@@ -36,7 +36,7 @@ pub enum Command {
     /// Make a new certificate with what an older one states.
     Renew(RenewOptions),
     /// Sign an invitation to a meeting.
-    Invite(InviteOptions),
+    Invite(Box<InviteOptions>),
     /// Show what a credential, certificate or invitation says, without checking it.
     Show(ShowOptions),
     /// Check a credential, certificate or invitation against the trusted root.
@@ -97,7 +97,7 @@ pub enum AuditCommand {
 #[derive(Clone, Debug, Subcommand)]
 pub enum CredentialCommand {
     /// Make a key and a certificate for a person, as one encrypted file; or the certificate alone, for a request.
-    Issue(CredentialOptions),
+    Issue(Box<CredentialOptions>),
     /// Make a key that stays with the person, and the request for its certificate.
     Request(RequestOptions),
     /// Put a key and the certificates that an office made for it together into one encrypted file.

@@ -204,8 +204,8 @@ pub enum RegistryError {
 
 /// Names the file once: some errors do it themselves.
 fn once(path: &Path, error: &CredentialError) -> String {
-    match error {
-        CredentialError::Read { .. } | CredentialError::Permissions { .. } => error.to_string(),
-        _ => format!("{}: {error}", path.display()),
+    if matches!(error, CredentialError::Read { .. } | CredentialError::Permissions { .. }) {
+        return error.to_string();
     }
+    format!("{}: {error}", path.display())
 }

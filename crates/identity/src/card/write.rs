@@ -1,5 +1,7 @@
 //! Making a key in a token, and storing its certificates there.
 
+use std::fmt;
+
 use cryptoki::{
     mechanism::Mechanism,
     object::{Attribute, AttributeType, CertificateType, KeyType, ObjectClass, ObjectHandle},
@@ -20,7 +22,6 @@ const SECP384R1: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 /// A key that was made in a token just now, and has no certificate yet.
 ///
 /// Dropped before [`Self::certify`], the key stays in the token: remove it with [`Self::discard`].
-#[derive(Debug)]
 pub struct NewKey {
     key: CardKey,
     public_handle: ObjectHandle,
@@ -145,6 +146,13 @@ impl NewKey {
                 drop(session.0.destroy_object(handle));
             }
         }
+    }
+}
+
+/// Shows neither key nor label, which may be a name.
+impl fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NewKey")
     }
 }
 

@@ -122,10 +122,7 @@ fn each_limit_of_the_content_is_kept() {
             |content| content.releasable = Some(vec!["fi".into()]),
             bad("a seat of the caveat", TextError::Forbidden(b'f'.into())),
         ),
-        (
-            |content| content.succession = vec![Fingerprint([7; 32])],
-            ContentError::SuccessorUnlisted("07070707".into()),
-        ),
+        (|content| content.succession = vec![Fingerprint([7; 32])], ContentError::SuccessorUnlisted("07070707".into())),
         (
             |content| {
                 content.participants[1].fingerprint = [7; 32];
@@ -133,7 +130,10 @@ fn each_limit_of_the_content_is_kept() {
             },
             ContentError::SuccessorTwice("07070707".into()),
         ),
-        (|content| content.originator = Some(Fingerprint([7; 32])), ContentError::OriginatorUnlisted("07070707".into())),
+        (
+            |content| content.originator = Some(Fingerprint([7; 32])),
+            ContentError::OriginatorUnlisted("07070707".into()),
+        ),
         (
             |content| {
                 content.admission = Admission::Lobby;
@@ -243,7 +243,9 @@ fn lists_that_come_along_are_checked_and_count() {
     assert_eq!(lists.check(rehearsal.holders[1].chain(), rehearsal.authority.root()), Ok(()));
     let mut altered = list.to_vec();
     *altered.last_mut().unwrap() ^= 1;
-    for (bytes, wanted) in [(altered, RevocationError::Signature(2)), (b"garbage".to_vec(), RevocationError::Malformed(2))] {
+    for (bytes, wanted) in
+        [(altered, RevocationError::Signature(2)), (b"garbage".to_vec(), RevocationError::Malformed(2))]
+    {
         let refused = with(&mut rehearsal, &[&list, &bytes]).unwrap_err();
         assert_eq!(refused, IssueError::Invitation(InvitationError::Revocations(wanted)));
     }

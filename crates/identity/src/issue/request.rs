@@ -130,10 +130,8 @@ impl Authority {
         validity: Validity,
     ) -> Vec<CertificateDer<'static>> {
         let plain = PersonSpec { name: "Anybody".to_owned(), ..person.clone() };
-        #[expect(clippy::unwrap_used, reason = "for tests")]
         let mut params = self.person_params(&plain, validity).unwrap();
         params.distinguished_name.push(rcgen::DnType::CommonName, person.name.as_str());
-        #[expect(clippy::unwrap_used, reason = "for tests")]
         let certificate =
             params.signed_by(&key::PublicKey::from_info(public_key).unwrap(), &self.issuer).unwrap().der().clone();
         self.chain(certificate)

@@ -175,7 +175,9 @@ fn the_level_of_the_group_counts_and_not_that_of_the_invitation() {
     ] {
         let outcome = check_member(issued.holder().chain(), invitation, root, &Revocations::default(), level, WALL);
         assert_eq!(outcome.is_ok(), admitted, "{level}");
-        assert!(check_member(rehearsal.holders[1].chain(), invitation, root, &Revocations::default(), level, WALL).is_ok());
+        assert!(
+            check_member(rehearsal.holders[1].chain(), invitation, root, &Revocations::default(), level, WALL).is_ok()
+        );
     }
 }
 
@@ -203,7 +205,8 @@ fn names_that_imitate_or_turn_are_neither_certified_nor_read() {
         let spec = crate::issue::PersonSpec { name: name.to_owned(), ..delegate(5, WALL) };
         let refused = rehearsal.authority.issue_credential(&spec, Validity::days(WALL, 1));
         assert!(matches!(refused, Err(crate::issue::IssueError::Text { field: "name", .. })), "{name:?}");
-        let foreign = rehearsal.authority.certify_unchecked(&spec, rehearsal.holders[0].public_key(), Validity::days(WALL, 1));
+        let foreign =
+            rehearsal.authority.certify_unchecked(&spec, rehearsal.holders[0].public_key(), Validity::days(WALL, 1));
         let refused = admit_chain(&rehearsal, &foreign, WALL);
         assert!(
             matches!(refused, Err(MemberError::Profile(ProfileError::Text { field: "name (CN)", .. }))),

@@ -179,7 +179,8 @@ fn a_relays_key_must_be_that_of_its_certificate() {
 fn the_level_of_a_relay_is_certified_and_read_after_the_handshake() {
     let rehearsal = rehearsal();
     for level in [Level::Unclassified, Level::Restricted, Level::Confidential, Level::Secret, Level::TopSecret] {
-        let relay = rehearsal.authority.issue_relay_certificate(&["::1".into()], level, Validity::days(WALL, 1)).unwrap();
+        let relay =
+            rehearsal.authority.issue_relay_certificate(&["::1".into()], level, Validity::days(WALL, 1)).unwrap();
         let config = rehearsal.holders[0].tls_config(&relay.pin()).unwrap();
         let (client, _) = shake(config, relay.server_config().unwrap(), WALL);
         let client = client.unwrap();
