@@ -121,7 +121,7 @@ mod tests {
         let papers = papers();
         let opened = check(paper(&papers), &papers.with, WALL).unwrap();
         let State::Checked(invitation) = opened.state else { panic!("{opened:?}") };
-        assert_eq!(invitation.content().participants, [papers.listed.clone()]);
+        assert_eq!(invitation.content().participants, std::slice::from_ref(&papers.listed));
     }
 
     #[test]

@@ -158,7 +158,9 @@ mod tests {
     fn only_the_acting_chair_decides() {
         let mut snapshot = sketch::snapshot(3);
         snapshot.lobby = sketch::lobby(1).into();
-        snapshot.governance.as_mut().map(|governance| governance.chair = Some(conclave_model::LeafIndex(1)));
+        if let Some(governance) = &mut snapshot.governance {
+            governance.chair = Some(conclave_model::LeafIndex(1));
+        }
         assert!(!data(&snapshot, sketch::now(), &Words::english()).leads);
         snapshot.governance = None;
         assert!(!data(&snapshot, sketch::now(), &Words::english()).leads);
