@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! camera ──▶ CameraInput ──▶ [encoder thread: scale, AV1] ──▶ CameraOutput
-//! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, Opus, copies] ──▶ MicrophoneOutput
+//! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, echo and noise, Opus, copies] ──▶ MicrophoneOutput
 //! RemoteFrame (picture) ──▶ VideoReceiver ──▶ [decoder thread: AV1] ──▶ FrameSlot
 //! RemoteFrame (sound) ──▶ SoundReceiver ──▶ [loudspeaker's thread: jitter buffers, Opus, mixer] ──▶ SpeakerStream
 //! ```
@@ -16,6 +16,7 @@ mod inbox;
 pub mod limiter;
 pub mod microphone;
 mod mixer;
+pub mod processing;
 mod queue;
 pub mod redundancy;
 pub mod sound;
@@ -29,6 +30,7 @@ pub use camera::{CameraCounters, CameraInput, CameraOutput, CameraPipeline};
 pub use freeze::FreezeMeter;
 pub use limiter::Limiter;
 pub use microphone::{MicrophoneCounters, MicrophoneInput, MicrophoneOutput, MicrophonePipeline};
+pub use processing::{Reference, VoiceMode, VoiceProcessor};
 pub use redundancy::{Redundancy, RedundancyControl, redundancy};
 pub use sound::{SoundEvent, SoundReceiver, SoundStatistics};
 pub use source::{SoundSource, SourceFrame};

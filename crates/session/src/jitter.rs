@@ -3,7 +3,7 @@
 //! Packets come when the network brings them, the loudspeaker takes one every [`FRAME`]. The buffer delays each packet
 //! to `capture time + fastest transit + target`, where *fastest transit* is the smallest difference between arrival and
 //! capture time over the last seconds (it holds the clocks' offset too) and *target* follows the observed jitter,
-//! between one packet and ten: at the 97th percentile of the lateness over that fastest transit (compare NetEq's delay
+//! between one packet and ten: at the 98th percentile of the lateness over that fastest transit (compare NetEq's delay
 //! manager). A frame that was lost counts as late as what restores it: a copy that travels with a later packet, or a
 //! later packet from which the decoder can restore it. So redundancy that needs time gets it, and no more.
 //!
@@ -39,7 +39,7 @@ const MAX_JUMP: u32 = 1000;
 /// How far sound may be off the target before its pace changes: too early costs packets that come too late, too late
 /// costs only delay.
 const EARLY: Duration = Duration::from_millis(4);
-const LATE: Duration = Duration::from_millis(14);
+const LATE: Duration = Duration::from_millis(26);
 
 /// How often the pace may change the delay: often enough to follow, seldom enough not to be heard.
 const ADJUST_EVERY: u32 = 3;
@@ -198,22 +198,31 @@ impl<T> JitterBuffer<T> {
         true
     }
 
-    /// How many packets are missing directly before `number`, of those whose turn has not passed.
-    pub fn missing_before(&self, number: u32) -> u32 {
-        let Some(playing) = self.playing.filter(|playing| playing.sounding && is_after(number, playing.number)) else {
-            return 0;
-        };
-        let between = number.wrapping_sub(playing.number).saturating_sub(1).min(MAX_PACKETS as u32);
-        (1..=between).take_while(|before| !self.packets.contains_key(&number.wrapping_sub(*before))).count() as u32
+    /// How far before `number` the farthest packet is that is missing between it and the one that came by itself before;
+    /// 0 where none is, of those whose turn has not passed.
+    pub fn gap_before(&self, number: u32) -> u32 {
+        self.missing_before(number).last().unwrap_or(0)
     }
 
-    /// Notes that the packet of capture time `time`, which has just arrived, can restore the `count` missing packets
-    /// before it, so that their turn is put off until that happens.
-    pub fn restorable(&mut self, time: MediaTime, count: u32, now: Instant) {
-        for before in 1..=count.min(MAX_PACKETS as u32) {
+    /// Notes that the packet `number` of capture time `time`, which has just arrived, can restore what is missing up to
+    /// `reach` packets before it (see [`JitterBuffer::gap_before`]), so that sound waits as long in future.
+    pub fn restorable(&mut self, number: u32, time: MediaTime, reach: u32, now: Instant) {
+        let missing: Vec<u32> = self.missing_before(number).take_while(|before| *before <= reach).collect();
+        for before in missing {
             let step = u64::try_from((FRAME * before).as_micros()).unwrap_or(0);
             self.delay.arrived(MediaTime(time.0.saturating_sub(step)), now);
         }
+    }
+
+    /// How far before `number` packets are missing, the nearest first.
+    fn missing_before(&self, number: u32) -> impl Iterator<Item = u32> {
+        let playing = self.playing.filter(|playing| playing.sounding && is_after(number, playing.number));
+        let between = playing.map_or(0, |playing| number.wrapping_sub(playing.number) - 1);
+        (1..=between.min(MAX_PACKETS as u32))
+            .map(move |before| (before, self.packets.get(&number.wrapping_sub(before))))
+            .take_while(|(_, waiting)| waiting.is_none_or(|waiting| waiting.copy))
+            .filter(|(_, waiting)| waiting.is_none())
+            .map(|(before, _)| before)
     }
 
     /// The packet next in turn that came by itself, with how many frames it is after the one that is missing; for
@@ -229,8 +238,7 @@ impl<T> JitterBuffer<T> {
             .map(|(after, waiting)| (after, &waiting.payload))
     }
 
-    /// What the loudspeaker plays next. `now` is when that will be heard at the earliest: the time of the call, later by
-    /// what was pulled before and is not played yet.
+    /// What the loudspeaker plays next; called whenever what was pulled before is used up, at the latest.
     pub fn pull(&mut self, now: Instant) -> Pull<T> {
         self.since_adjusted = self.since_adjusted.saturating_add(1);
         let Some((number, time)) = self.first() else { return self.bridge() };

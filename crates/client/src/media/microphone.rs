@@ -7,13 +7,17 @@ use std::{
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use conclave_capture::{Clock, Level};
 use conclave_codec::{AudioSettings, CodecError};
 use conclave_model::{EncodedFrame, Layer, MediaTime};
 
-use super::{MediaError, Redundancy, VoiceEncoder, inbox::Inbox, spawn};
+use super::{
+    MediaError, Redundancy, Reference, VoiceEncoder, VoiceMode, VoiceProcessor, inbox::Inbox, processing::SharedMode,
+    spawn,
+};
 
 /// Encodes the own voice on a thread of its own, behind a hard mute gate.
 ///
@@ -56,6 +60,8 @@ struct Shared {
     level: AtomicU32,
     /// What the line asks for.
     redundancy: Mutex<Redundancy>,
+    /// What the person asks for.
+    mode: SharedMode,
     frames: AtomicU64,
     bytes: AtomicU64,
     overruns: AtomicU64,
@@ -68,13 +74,29 @@ struct Chunk {
 }
 
 impl MicrophonePipeline {
-    /// Starts the voice thread. `muted` is where the gate stands from the first sample on.
-    ///
-    /// `sink` is called on the voice thread and should not block for longer than a frame lasts.
+    /// Starts the voice thread, which encodes what the microphone gives as it is; see [`MicrophonePipeline::start_in`].
     ///
     /// # Errors
     /// [`MediaError`] where the encoder or the thread cannot be had.
     pub fn start(
+        settings: AudioSettings,
+        muted: bool,
+        clock: Clock,
+        sink: impl FnMut(MicrophoneOutput) + Send + 'static,
+    ) -> Result<Self, MediaError> {
+        Self::start_in(VoiceMode::FullBand, Reference::default(), settings, muted, clock, sink)
+    }
+
+    /// Starts the voice thread. `muted` is where the gate stands from the first sample on.
+    ///
+    /// The voice is prepared as `mode` says, after the gate; `reference` is what the loudspeaker plays, from
+    /// [`SoundReceiver::reference`](super::SoundReceiver::reference). `sink` is called on the voice thread and should not block for longer than a frame lasts.
+    ///
+    /// # Errors
+    /// [`MediaError`] where the encoder or the thread cannot be had.
+    pub fn start_in(
+        mode: VoiceMode,
+        reference: Reference,
         settings: AudioSettings,
         muted: bool,
         clock: Clock,
@@ -85,12 +107,15 @@ impl MicrophonePipeline {
             muted: AtomicBool::new(muted),
             level: AtomicU32::new(0),
             redundancy: Mutex::default(),
+            mode: SharedMode::default(),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
         });
         let encoder = VoiceEncoder::new(settings)?;
-        let mut worker = Worker { shared: Arc::clone(&shared), settings, encoder, clock, sink };
+        shared.mode.set(mode);
+        let voice = VoiceProcessor::new(reference, mode);
+        let mut worker = Worker { shared: Arc::clone(&shared), settings, encoder, voice, next: None, clock, sink };
         let thread = spawn("voice-encoder", move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -108,6 +133,11 @@ impl MicrophonePipeline {
     /// Changes what is added for lossy lines, from the next frame on.
     pub fn set_redundancy(&self, redundancy: Redundancy) {
         *self.shared.redundancy.lock().unwrap_or_else(PoisonError::into_inner) = redundancy;
+    }
+
+    /// Changes how the voice is prepared, from the next frame on.
+    pub fn set_mode(&self, mode: VoiceMode) {
+        self.shared.mode.set(mode);
     }
 
     /// Whether the gate is closed.
@@ -170,18 +200,24 @@ struct Worker<S> {
     shared: Arc<Shared>,
     settings: AudioSettings,
     encoder: VoiceEncoder,
+    voice: VoiceProcessor,
+    /// When the next piece of sound is expected to have been captured.
+    next: Option<MediaTime>,
     clock: Clock,
     sink: S,
 }
 
 impl<S: FnMut(MicrophoneOutput)> Worker<S> {
     fn run(&mut self) {
-        while let Some(chunk) = self.shared.chunks.wait(VecDeque::pop_front) {
+        while let Some(mut chunk) = self.shared.chunks.wait(VecDeque::pop_front) {
             // The gate may have closed while the samples waited.
             if self.shared.muted.load(Ordering::SeqCst) {
                 continue;
             }
             self.follow_orders();
+            let gap = self.next.is_none_or(|next| chunk.time.since(next) > GAP);
+            self.next = Some(chunk.time + self.settings.frame);
+            self.voice.process(&mut chunk.samples, gap);
             match self.encoder.encode(chunk.time, &chunk.samples) {
                 Ok(Some(data)) => {
                     self.shared.frames.fetch_add(1, Ordering::Relaxed);
@@ -210,12 +246,16 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
 impl<S: FnMut(MicrophoneOutput)> Worker<S> {
     /// Brings the encoder to what was asked for meanwhile.
     fn follow_orders(&mut self) {
+        self.voice.set_mode(self.shared.mode.current());
         let wanted = *self.shared.redundancy.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.encoder.set_redundancy(wanted) {
             tracing::warn!(%error, ?wanted, "the encoder does not take the redundancy");
         }
     }
 }
+
+/// From this much missing sound on the canceller forgets what was played meanwhile.
+const GAP: Duration = Duration::from_millis(60);
 
 /// Pieces of 20 ms that may wait for the voice thread; more would only be delay.
 const QUEUE: usize = 10;
@@ -227,7 +267,7 @@ const FALL_PER_FRAME: f32 = 0.04;
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::{sync::mpsc, time::Duration};
+    use std::sync::mpsc;
 
     use super::*;
 

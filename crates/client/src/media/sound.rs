@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use conclave_model::{LeafIndex, MediaTime, TrackKind};
 use conclave_session::RemoteFrame;
 
-use super::mixer::Mixer;
+use super::{Reference, mixer::Mixer};
 use crate::clock::now;
 
 /// Plays the sound of all members.
@@ -69,6 +69,7 @@ struct Shared {
     /// Locked for the length of a pull, and by nobody else but the pull of another loudspeaker.
     player: Mutex<Player>,
     statistics: ArcSwap<Vec<SoundStatistics>>,
+    reference: Reference,
 }
 
 #[derive(Default)]
@@ -93,6 +94,7 @@ impl SoundReceiver {
                 inbox: Mutex::default(),
                 player: Mutex::new(player),
                 statistics: ArcSwap::default(),
+                reference: Reference::default(),
             }),
         }
     }
@@ -123,6 +125,11 @@ impl SoundReceiver {
         move |samples| shared.fill(samples)
     }
 
+    /// What is played, for the canceller of its echo.
+    pub fn reference(&self) -> Reference {
+        self.shared.reference.clone()
+    }
+
     /// What has been heard, by source, as of the last pull.
     pub fn statistics(&self) -> Arc<Vec<SoundStatistics>> {
         self.shared.statistics.load_full()
@@ -142,8 +149,12 @@ impl Shared {
         for sample in samples {
             if rest.is_empty() {
                 self.take_in(mixer);
-                rest.extend(mixer.frame(now(), sink));
-                self.statistics.store(Arc::new(mixer.statistics()));
+                let mix = mixer.frame(now(), sink);
+                self.reference.push(&mix);
+                rest.extend(mix);
+                if !mixer.is_empty() || !self.statistics.load().is_empty() {
+                    self.statistics.store(Arc::new(mixer.statistics()));
+                }
             }
             *sample = rest.pop_front().unwrap_or_default();
         }

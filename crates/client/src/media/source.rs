@@ -82,18 +82,16 @@ impl SoundSource {
             self.packets.insert_copy(number.wrapping_sub(u32::from(copy.distance)), then, copy.data, now);
         }
         // Looking into the packet costs something, so only where something is missing.
-        let missing = self.packets.missing_before(number);
-        if missing > 0 {
+        if self.packets.gap_before(number) > 0 {
             let reach = u32::try_from(self.decoder.reach(&own) / FRAME_SAMPLES).unwrap_or(0);
-            self.packets.restorable(time, missing.min(reach), now);
+            self.packets.restorable(number, time, reach, now);
         }
     }
 
     /// The next 20 ms, which are heard from `now` on; `None` where the source is silent.
     pub fn frame(&mut self, now: Instant) -> Option<SourceFrame> {
         while self.ready.len() < FRAME_SAMPLES {
-            let held = Duration::from_secs_f64(self.ready.len() as f64 / f64::from(SAMPLE_RATE));
-            match self.packets.pull(now + held) {
+            match self.packets.pull(now) {
                 Pull::Packet { time, payload, pace, .. } => self.play(time, &payload, pace),
                 Pull::Missing => self.bridge(),
                 Pull::Silence => {

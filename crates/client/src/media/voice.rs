@@ -98,6 +98,8 @@ fn follows(last: MediaTime, time: MediaTime, length: Duration) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use conclave_capture::{Turns, voice::Voice};
+
     use super::*;
 
     fn tone(number: u64) -> Vec<f32> {
@@ -134,11 +136,13 @@ mod tests {
                 let settings = AudioSettings { constant, ..AudioSettings::default() };
                 let mut encoder = VoiceEncoder::new(settings).unwrap();
                 encoder.set_redundancy(redundancy).unwrap();
-                let sizes: Vec<usize> = (0..150)
+                let mut voice = Voice::new(4, Turns::ALWAYS);
+                let sizes: Vec<usize> = (0..400)
                     .map(|number| {
-                        let loud = if number % 40 < 25 { 1.0 } else { 0.0 };
-                        let sound: Vec<f32> = tone(number).iter().map(|sample| sample * loud).collect();
-                        encoder.encode(MediaTime(number * 20_000), &sound).unwrap().unwrap().len()
+                        let time = MediaTime(1_700_000_000_000_000 + number * 20_000);
+                        let mut sound = vec![0.0; 960];
+                        voice.fill(time, &mut sound);
+                        encoder.encode(time, &sound).unwrap().unwrap().len()
                     })
                     .collect();
                 let settled = &sizes[10..];

@@ -9,11 +9,11 @@ use conclave_model::MediaTime;
 
 use super::FRAME;
 
-/// How many packets the estimate looks back on: 5 s of speech.
-const HISTORY: usize = 250;
+/// How many packets the estimate looks back on: 10 s of speech. Shorter, and random loss moves the percentile to and fro.
+const HISTORY: usize = 500;
 
 /// Which share of packets must come in time.
-const PERCENTILE: usize = 97;
+const PERCENTILE: usize = 98;
 
 /// What is added, for the phase between arrivals and pulls.
 const MARGIN: Duration = Duration::from_millis(4);
@@ -22,7 +22,14 @@ const MARGIN: Duration = Duration::from_millis(4);
 const MIN_TARGET: Duration = FRAME;
 const MAX_TARGET: Duration = Duration::from_millis(200);
 
-/// How fast the target comes down, per packet: 20 ms in 2 s. It goes up at once.
+/// For how many packets less must do before the target comes down: 10 s. Each change of the delay is a little damage, and
+/// loss that is random makes the percentile sway.
+const HOLD: u32 = 500;
+
+/// How near to the target counts as the target.
+const SAME: Duration = Duration::from_millis(8);
+
+/// How fast the target then comes down, per packet: 20 ms in 2 s. It goes up at once.
 const DECAY: Duration = Duration::from_micros(200);
 
 /// A transit that differs this much from the one before is a clock that was set, not a network.
@@ -41,6 +48,8 @@ pub(super) struct DelayEstimator {
     sorted: Vec<i64>,
     fastest: i64,
     target: Duration,
+    /// Packets since the target was last needed.
+    less: u32,
     last: Option<Instant>,
 }
 
@@ -52,6 +61,7 @@ impl DelayEstimator {
             sorted: Vec::with_capacity(HISTORY),
             fastest: 0,
             target: MIN_TARGET,
+            less: 0,
             last: None,
         }
     }
@@ -80,7 +90,16 @@ impl DelayEstimator {
         let slow = self.sorted.get((self.sorted.len() - 1) * PERCENTILE / 100).copied().unwrap_or(transit);
         let lateness = u64::try_from(slow.saturating_sub(self.fastest)).unwrap_or(0);
         let wanted = (Duration::from_micros(lateness) + MARGIN).clamp(MIN_TARGET, MAX_TARGET);
-        self.target = wanted.max(self.target.saturating_sub(DECAY));
+        if wanted >= self.target {
+            (self.target, self.less) = (wanted, 0);
+        } else if self.less <= HOLD && wanted + SAME >= self.target {
+            self.less = 0;
+        } else {
+            self.less = self.less.saturating_add(1);
+        }
+        if self.less > HOLD {
+            self.target = wanted.max(self.target.saturating_sub(DECAY));
+        }
     }
 
     /// How long after its earliest possible arrival a packet of capture time `time` would play now.

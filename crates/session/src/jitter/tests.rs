@@ -107,7 +107,7 @@ fn reordered_packets_play_in_order() {
 #[test]
 fn the_target_grows_with_jitter_and_comes_down_after_it() {
     let jitter = |at: u32| Some(Duration::from_millis(20 + if at < 250 { u64::from(noise(at) % 100) } else { 0 }));
-    let mut scene = Scene::new(0, 1500, jitter);
+    let mut scene = Scene::new(0, 2400, jitter);
     let arrivals = scene.arrivals.clone();
     scene.arrivals.retain(|(_, number, _)| *number < 250);
     scene.play(250);
@@ -138,8 +138,8 @@ fn catching_up_after_a_stall_brings_the_delay_back() {
         let held = if (100..115).contains(&at) { (115 - u64::from(at)) * 20 } else { 0 };
         Some(Duration::from_millis(10 + held))
     };
-    let mut scene = Scene::new(0, 1200, stall);
-    let out = scene.play(1195);
+    let mut scene = Scene::new(0, 3000, stall);
+    let out = scene.play(2995);
     assert!(scene.buffer.len() <= 4, "{} wait", scene.buffer.len());
     assert!(missing(&out) < 40);
     let statistics = scene.buffer.statistics();
@@ -308,10 +308,10 @@ fn a_loss_is_told_with_the_packet_that_may_restore_it() {
     buffer.insert(0, time(0), 0, start);
     buffer.pull(start + FRAME);
     buffer.insert(4, time(4), 4, start + FRAME);
-    assert_eq!(buffer.missing_before(4), 3);
+    assert_eq!(buffer.gap_before(4), 3);
     buffer.insert_copy(3, time(3), 3, start + FRAME);
-    assert_eq!(buffer.missing_before(4), 0);
-    assert_eq!(buffer.missing_before(3), 2);
+    assert_eq!(buffer.gap_before(4), 3, "two are left");
+    assert_eq!(buffer.gap_before(5), 0, "the gap belongs to the packet after it");
     let mut found = Vec::new();
     for pull in 2..6 {
         let pulled = buffer.pull(start + FRAME * pull);
@@ -332,8 +332,8 @@ fn what_can_be_restored_is_waited_for() {
         if number % 10 < 7 {
             let time = MediaTime(9_000_000 + u64::from(number) * FRAME_US);
             buffer.insert(number, time, (), now);
-            let count = buffer.missing_before(number);
-            buffer.restorable(time, count, now);
+            let gap = buffer.gap_before(number);
+            buffer.restorable(number, time, gap, now);
         }
         buffer.pull(now + FRAME / 4);
     }
