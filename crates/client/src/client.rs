@@ -11,7 +11,7 @@ use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 use conclave_model::{LeafIndex, LeafRef, Level, TrackKind};
 use tokio::sync::mpsc;
 
-use crate::{Config, Frames, Notices, Report, Snapshot, engine, notice::notices};
+use crate::{Config, Frames, Notices, Report, Snapshot, engine, media::VoiceMode, notice::notices};
 
 /// Called by the engine when something that a window shows has changed. Any thread; must return at once.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -33,6 +33,8 @@ pub enum Command {
     SelectMicrophone(MicrophoneChoice),
     /// Changes the loudspeaker.
     SelectSpeaker(SpeakerChoice),
+    /// Changes how the own voice is prepared.
+    VoiceMode(VoiceMode),
     /// Does not wait any longer for the next attempt to connect.
     RetryNow,
     /// Connects although the credential is in the meeting from elsewhere; the other connection ends.

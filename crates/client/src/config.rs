@@ -6,7 +6,7 @@ use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 use conclave_identity::{Holder, Invitation};
 use conclave_model::{Bitrate, Level, MediaTime, Person, Picture, TrackKind};
 
-use crate::Impairment;
+use crate::{Impairment, media::VoiceMode};
 
 /// Everything that [`Client::start`](crate::Client::start) needs to know.
 #[derive(Clone)]
@@ -25,6 +25,11 @@ pub struct Config {
     pub microphone_on: bool,
     /// Whether to enter with the camera open.
     pub camera_on: bool,
+    /// How the own voice is prepared.
+    pub voice: VoiceMode,
+    /// Whether the own voice is sent at a constant bitrate, so that the size of packets tells nothing about it; for
+    /// meetings whose policy asks for that.
+    pub constant_bitrate: bool,
     /// The size of the picture that is sent.
     pub video: VideoQuality,
     /// Whose pictures are wanted.
@@ -52,6 +57,8 @@ impl Config {
             speaker: SpeakerChoice::Default,
             microphone_on: true,
             camera_on: true,
+            voice: VoiceMode::default(),
+            constant_bitrate: false,
             video: VideoQuality::default(),
             watch: Watch::default(),
             ceiling: Level::TopSecret,

@@ -368,6 +368,10 @@ impl Engine {
             Command::SelectCamera(choice) => self.local.select_camera(choice),
             Command::SelectMicrophone(choice) => self.local.select_microphone(choice),
             Command::SelectSpeaker(choice) => self.local.select_speaker(choice, self.members.sound()),
+            Command::VoiceMode(mode) => {
+                self.local.set_voice_mode(mode);
+                return Effect::Nothing;
+            }
             Command::Watch(watched) => {
                 self.members.watch(watched);
                 return Effect::Wishes;

@@ -80,6 +80,7 @@ impl Meeting<'_> {
                 let quality = self.engine.view.quality();
                 quality.round_trip = found.round_trip;
                 quality.loss = found.loss;
+                self.engine.local.set_line(found.loss, found.round_trip, now);
             }
             Event::NewcomerRefused { reference, error } => {
                 self.engine.view.notice(Notice::NewcomerRefused { reference, reason: error.to_string() });

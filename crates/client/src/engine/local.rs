@@ -1,6 +1,9 @@
 //! The own camera, microphone and loudspeaker, which outlive every connection.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conclave_capture::{CameraChoice, DeviceKind, MicrophoneChoice, NullSpeaker, SpeakerChoice, SpeakerStream};
 use conclave_codec::AudioSettings;
@@ -16,7 +19,7 @@ use crate::{
     frames::FrameSlot,
     media::{
         CameraCounters, CameraOutput, CameraPipeline, MediaError, MicrophoneCounters, MicrophoneOutput,
-        MicrophonePipeline, SoundReceiver,
+        MicrophonePipeline, RedundancyControl, SoundReceiver, VoiceMode,
     },
     preview::{camera_opener, microphone_opener},
 };
@@ -51,6 +54,8 @@ pub(crate) struct Local {
     pub(crate) speaker_state: SpeakerState,
     rung: Rung,
     budget: Bitrate,
+    redundancy: RedundancyControl,
+    voice: VoiceMode,
     /// Whether a device has failed since it last worked, so that its return is worth a word.
     missed: [bool; 3],
 }
@@ -81,15 +86,15 @@ impl Local {
             },
         )?;
         let sender = to_engine.clone();
-        let microphone =
-            MicrophonePipeline::start(AudioSettings::default(), !config.microphone_on, media_clock(), move |output| {
-                let _ = sender.blocking_send(match output {
-                    MicrophoneOutput::Frame(frame) => FromMedia::Frame(TrackKind::Microphone, frame),
-                    MicrophoneOutput::Failed(error) => {
-                        FromMedia::EncoderFailed(DeviceKind::Microphone, error.to_string())
-                    }
-                });
-            })?;
+        let audio = AudioSettings { constant: config.constant_bitrate, ..AudioSettings::default() };
+        let (reference, muted) = (sound.reference(), !config.microphone_on);
+        let mode = mode_for(&config.microphone, config.voice);
+        let microphone = MicrophonePipeline::start_in(mode, reference, audio, muted, media_clock(), move |output| {
+            let _ = sender.blocking_send(match output {
+                MicrophoneOutput::Frame(frame) => FromMedia::Frame(TrackKind::Microphone, frame),
+                MicrophoneOutput::Failed(error) => FromMedia::EncoderFailed(DeviceKind::Microphone, error.to_string()),
+            });
+        })?;
         let sender = to_engine.clone();
         let devices = DeviceThread::start(move |kind, state| {
             let _ = sender.blocking_send(FromMedia::Device(kind, state));
@@ -107,6 +112,8 @@ impl Local {
             speaker_state: SpeakerState::default(),
             rung,
             budget,
+            redundancy: RedundancyControl::default(),
+            voice: config.voice,
             missed: [false; 3],
         };
         local.open_camera();
@@ -139,6 +146,7 @@ impl Local {
     /// Changes the microphone.
     pub(crate) fn select_microphone(&mut self, choice: MicrophoneChoice) {
         self.choices.1 = choice;
+        self.microphone.set_mode(mode_for(&self.choices.1, self.voice));
         self.microphone_state.problem = None;
         self.open_microphone();
     }
@@ -225,6 +233,20 @@ impl Local {
         }
     }
 
+    /// Fits what is added to the voice to how the line does.
+    pub(crate) fn set_line(&mut self, loss: f32, round_trip: Option<Duration>, now: Instant) {
+        if let Some(redundancy) = self.redundancy.observe(loss, round_trip, JITTER_BUDGET, now) {
+            tracing::info!(?redundancy, "the voice is sent with other redundancy");
+            self.microphone.set_redundancy(redundancy);
+        }
+    }
+
+    /// Changes how the own voice is prepared.
+    pub(crate) fn set_voice_mode(&mut self, mode: VoiceMode) {
+        self.voice = mode;
+        self.microphone.set_mode(mode_for(&self.choices.1, mode));
+    }
+
     /// What would be sent at best.
     pub(crate) fn desired_bitrate(&self) -> Bitrate {
         /// The voice with its overhead.
@@ -276,6 +298,17 @@ impl Local {
         self.devices.open(DeviceKind::Microphone, opener);
     }
 }
+
+/// How the sound of a microphone is prepared: what comes from a file or a test source was in no room with a loudspeaker.
+fn mode_for(choice: &MicrophoneChoice, wanted: VoiceMode) -> VoiceMode {
+    match choice {
+        MicrophoneChoice::Default | MicrophoneChoice::Device(_) => wanted,
+        MicrophoneChoice::File(_) | MicrophoneChoice::Test { .. } | MicrophoneChoice::Off => VoiceMode::FullBand,
+    }
+}
+
+/// How long receivers may hold sound back for what was asked for again.
+const JITTER_BUDGET: Duration = Duration::from_millis(120);
 
 /// Opens a loudspeaker that plays what the mixer gives.
 fn speaker_opener(choice: SpeakerChoice, sound: &Arc<SoundReceiver>) -> Opener {
