@@ -82,6 +82,7 @@ struct Dred {
     packet: Vec<u8>,
     /// How many samples before the packet it begins.
     begins: usize,
+    processed: bool,
 }
 
 impl OpusEncoder {
@@ -176,19 +177,40 @@ impl OpusDecoder {
         if packet.is_empty() || packet.len() > MAX_PACKET || before > MAX_DRED_SAMPLES {
             return Ok(None);
         }
-        let dred = match &mut self.dred {
-            Some(dred) => dred,
-            None => self.dred.insert(Dred { raw: RawDred::open()?, packet: Vec::new(), begins: 0 }),
-        };
-        if dred.packet != packet {
-            dred.begins = dred.raw.parse(packet, MAX_DRED_SAMPLES, SAMPLE_RATE);
-            dred.packet.clear();
-            dred.packet.extend_from_slice(packet);
-        }
+        let dred = self.look_at(packet)?;
         if dred.begins < before.max(1) {
             return Ok(None);
         }
-        self.decoder.recover(&dred.raw, before, samples).map(Some)
+        if !dred.processed {
+            dred.raw.process()?;
+            dred.processed = true;
+        }
+        let Self { decoder, dred } = self;
+        dred.as_ref().map(|dred| decoder.recover(&dred.raw, before, samples)).transpose()
+    }
+
+    /// How many samples before its own a packet can restore by deep redundancy; 0 for none. Any bytes are safe to pass.
+    ///
+    /// Cheap beside [`OpusDecoder::recover`], for which it is the first step.
+    pub fn reach(&mut self, packet: &[u8]) -> usize {
+        if packet.is_empty() || packet.len() > MAX_PACKET {
+            return 0;
+        }
+        self.look_at(packet).map_or(0, |dred| dred.begins)
+    }
+
+    fn look_at(&mut self, packet: &[u8]) -> Result<&mut Dred, CodecError> {
+        if self.dred.is_none() {
+            self.dred = Some(Dred { raw: RawDred::open()?, packet: Vec::new(), begins: 0, processed: false });
+        }
+        let Some(dred) = &mut self.dred else { return Err(CodecError::Bitstream) };
+        if dred.packet != packet {
+            dred.begins = dred.raw.parse(packet, MAX_DRED_SAMPLES, SAMPLE_RATE);
+            dred.processed = false;
+            dred.packet.clear();
+            dred.packet.extend_from_slice(packet);
+        }
+        Ok(dred)
     }
 
     /// Restores the frame before `packet` from what [`Protection::inband`] put into it, or makes it up.

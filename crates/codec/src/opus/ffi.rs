@@ -159,8 +159,8 @@ impl RawDecoder {
         let mut samples = vec![0.0_f32; room];
         let too_long = |_| CodecError::Bitstream;
         let (before, frame) = (i32::try_from(before).map_err(too_long)?, i32::try_from(room).map_err(too_long)?);
-        // SAFETY: both states are open, `dred` was filled by `opus_dred_parse` (`RawDred::parse` is the only way to
-        // one with something in it); `samples` has room for `frame` samples, and libopus writes no more.
+        // SAFETY: both states are open, `dred` was filled by `RawDred::process` (the only caller sees to that);
+        // `samples` has room for `frame` samples, and libopus writes no more.
         let count = unsafe {
             sys::opus_decoder_dred_decode_float(
                 self.state.as_ptr(),
@@ -193,8 +193,7 @@ pub(super) struct RawDred {
 unsafe impl Send for RawDred {}
 
 impl RawDred {
-    /// Nothing is in it yet: it must not be given to [`RawDecoder::recover`] before a [`RawDred::parse`] that found
-    /// something.
+    /// Nothing is in it yet: it must not be given to [`RawDecoder::recover`] before a [`RawDred::process`].
     pub(super) fn open() -> Result<Self, CodecError> {
         let mut code: c_int = 0;
         // SAFETY: `code` outlives the calls.
@@ -211,12 +210,11 @@ impl RawDred {
     }
 
     /// Reads what a packet tells of the `most` samples before it; returns how many samples before the packet that
-    /// begins, 0 where it tells nothing.
+    /// begins, 0 where it tells nothing. [`RawDred::process`] does the expensive part.
     pub(super) fn parse(&mut self, packet: &[u8], most: usize, sample_rate: u32) -> usize {
         let (Ok(length), Ok(most)) = (i32::try_from(packet.len()), i32::try_from(most)) else { return 0 };
         let mut end: c_int = 0;
-        // SAFETY: both states are open; `packet` has `length` readable bytes; `end` outlives the call. Without
-        // deferring, the content is complete when it returns something positive.
+        // SAFETY: both states are open; `packet` has `length` readable bytes; `end` outlives the call.
         let found = unsafe {
             sys::opus_dred_parse(
                 self.reader.as_ptr(),
@@ -226,10 +224,19 @@ impl RawDred {
                 most,
                 sample_rate as i32,
                 &raw mut end,
-                0,
+                1,
             )
         };
         usize::try_from(found).unwrap_or(0)
+    }
+
+    /// Completes what [`RawDred::parse`] found.
+    pub(super) fn process(&mut self) -> Result<(), CodecError> {
+        let content = self.content.as_ptr();
+        // SAFETY: both states are open; libopus allows the same state as source and target, and refuses one in which
+        // nothing was found.
+        let code = unsafe { sys::opus_dred_process(self.reader.as_ptr(), content, content) };
+        if code == sys::OPUS_OK { Ok(()) } else { Err(failed("process DRED", code)) }
     }
 }
 

@@ -201,8 +201,11 @@ fn what_a_packet_does_not_tell_of_is_not_restored() {
     let plain = protected(&sound, Protection::default());
     let mut decoder = OpusDecoder::new().unwrap();
     assert_eq!(decoder.recover(plain[20].as_ref().unwrap(), 960, 960), Ok(None));
+    assert_eq!(decoder.reach(plain[20].as_ref().unwrap()), 0);
     let short = protected(&sound, Protection { dred: Duration::from_millis(100), loss: 20, ..Protection::default() });
     let packet = short[60].as_ref().unwrap();
+    let reach = decoder.reach(packet);
+    assert!((3_840..=9_600).contains(&reach), "{reach}");
     assert!(decoder.recover(packet, 960, 960).unwrap().is_some());
     assert_eq!(decoder.recover(packet, 960 * 20, 960), Ok(None));
     assert_eq!(decoder.recover(packet, usize::MAX, 960), Ok(None));
