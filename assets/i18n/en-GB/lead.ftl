@@ -6,7 +6,7 @@ lobby-hint = The chair decides who comes in.
 lobby-unknown = Unknown person
 lobby-unknown-detail = No valid certificate
 lobby-ready = On the list, credential valid
-lobby-since = Waiting since { $time }
+lobby-since = waiting since { $time }
 # Read out for somebody who waits.
 lobby-spoken = { $name }, { $detail }. { $clearance }. { $state }
 lobby-admit = Admit

@@ -392,25 +392,27 @@ pub enum Urgency {
     Bad,
 }
 
-/// A strip with a sign and a sentence, read out by screen readers when it appears.
+/// A strip with a sign and a sentence, read out by screen readers when it appears. Returns its place.
 ///
-/// At its right, `free` points are left for a button.
-pub fn strip(ui: &Ui, rect: Rect, urgency: Urgency, sentence: &str, free: f32, id: Id) {
+/// It begins at `top` and is as high as the whole sentence needs: what it warns of must not end in dots. At its right,
+/// `free` points are left for a button.
+pub fn strip(ui: &Ui, top: Rect, urgency: Urgency, sentence: &str, free: f32, id: Id) -> Rect {
     let (ground, text, sign) = match urgency {
         Urgency::Notice => (colour::RAISED, colour::TEXT, colour::ACCENT_TEXT),
         Urgency::Warning => (colour::WARNING_GROUND, colour::TEXT, colour::WARNING),
         Urgency::Bad => (colour::BAD_GROUND, colour::TEXT, colour::BAD),
     };
     let painter = ui.painter();
+    let galley = painter.layout(sentence.to_owned(), Type::Strong.font(), text, top.width() - 64.0 - free);
+    let rect = top.with_max_y(top.top() + (galley.size().y + 2.0 * space::S).max(44.0));
     painter.rect_filled(rect, CornerRadius::same(radius::M), ground);
     let icon = Rect::from_center_size(rect.left_center() + Vec2::new(24.0, 0.0), Vec2::splat(20.0));
     let drawn = if urgency == Urgency::Notice { Icon::People } else { Icon::Warning };
     icons::paint(painter, drawn, icon, sign);
-    let galley = line(painter, sentence, Type::Strong, text, rect.width() - 64.0 - free);
     painter.galley(Pos2::new(rect.left() + 46.0, rect.center().y - galley.size().y / 2.0), galley, text);
     let response = ui.interact(rect, id, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, sentence));
-    response.on_hover_text(sentence);
+    rect
 }
 
 /// A card to put things on.

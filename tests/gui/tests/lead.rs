@@ -6,7 +6,7 @@ use conclave_desktop::{
     screens::lead::data::Charter,
     sketch::{self, SketchEngine, WALL},
 };
-use conclave_gui_tests::{meeting, meeting_under};
+use conclave_gui_tests::{SMALLEST, meeting, meeting_at, meeting_under};
 use conclave_model::{Clearance, LeafIndex, Level};
 use conclave_session::NewcomerError;
 use egui::{Key, Role};
@@ -303,6 +303,20 @@ fn escape_closes_what_is_open_at_the_right_and_no_more() {
     harness.run();
     assert!(harness.query_by_label("Participants (2)").is_none());
     harness.get_by_label("Leave the meeting");
+}
+
+#[test]
+fn a_warning_is_read_to_its_end_in_the_smallest_window() {
+    let engine = SketchEngine::new(3, false);
+    engine.change(|snapshot| snapshot.participants[1].standing = Standing::Diverged);
+    let mut harness = meeting_at(&engine, SMALLEST);
+    harness.get_by_label_contains("Show the security").click();
+    harness.run();
+    let strip = harness.get_by_role(Role::Alert).rect();
+    assert!(strip.height() > 60.0, "{strip} has no room for the whole sentence");
+    for tile in harness.query_all_by_role(Role::Group) {
+        assert!(tile.rect().top() >= strip.bottom(), "{} is below {strip}", tile.rect());
+    }
 }
 
 #[test]

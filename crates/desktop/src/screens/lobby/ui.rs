@@ -52,11 +52,9 @@ fn waiting(ui: &mut Ui, row: &WaitingRow, leads: bool, words: &Words) -> Option<
         ui.spacing_mut().item_spacing.y = 3.0;
         head(ui, row);
         let tint = if row.admissible { colour::GOOD } else { colour::WARNING };
-        for (sentence, tint) in
-            [(&row.clearance, colour::TEXT_MUTED), (&row.state, tint), (&row.since, colour::TEXT_MUTED)]
-        {
-            widgets::text(ui, Type::Small, tint, sentence.clone());
-        }
+        let known = format!("{} · {}", row.clearance, row.since);
+        widgets::text(ui, Type::Small, colour::TEXT_MUTED, known);
+        widgets::text(ui, Type::Small, tint, row.state.clone());
         if leads {
             ui.add_space(space::S);
             ui.horizontal(|ui| {

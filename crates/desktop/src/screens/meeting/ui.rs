@@ -134,8 +134,8 @@ pub fn show(
     }
     let mut stage = parts.stage.shrink2(Vec2::new(space::L, space::S));
     if let Some(said) = strip(data, view.panel == Some(Panel::People), words) {
-        let rect = Rect::from_min_size(stage.min, Vec2::new(stage.width(), 44.0));
-        action = show_strip(ui, rect, &said, view, words).or(action);
+        let (rect, wanted) = show_strip(ui, stage, &said, view, words);
+        action = wanted.or(action);
         stage.min.y = rect.bottom() + space::S;
     }
     let own = match &data.stage {
@@ -159,24 +159,24 @@ pub fn show(
     action
 }
 
+/// Shows the strip at the top of `stage`; returns its place and what the person wants.
 fn show_strip(
     ui: &mut Ui,
-    rect: Rect,
+    stage: Rect,
     said: &StripData,
     view: &mut MeetingView,
     words: &Words,
-) -> Option<MeetingAction> {
+) -> (Rect, Option<MeetingAction>) {
     /// Room for the button at the right.
-    const BUTTON: f32 = 150.0;
+    const BUTTON: f32 = 132.0;
     let free = if said.offer.is_some() { BUTTON } else { 0.0 };
-    widgets::strip(ui, rect, said.urgency, &said.sentence, free, ui.scope_id().with("strip"));
-    let offer = said.offer?;
+    let rect = widgets::strip(ui, stage, said.urgency, &said.sentence, free, ui.scope_id().with("strip"));
+    let Some(offer) = said.offer else { return (rect, None) };
     let at = Rect::from_min_max(Pos2::new(rect.right() - BUTTON, rect.top() + 2.0), rect.max - Vec2::new(6.0, 2.0));
     let pressed = widgets::over(ui, at, Layout::right_to_left(Align::Center), |ui| {
-        ui.set_clip_rect(rect.expand(4.0));
         ui.add(PushButton::new(Weight::Quiet, offer_word(offer, words))).clicked()
     });
-    match (pressed, offer) {
+    let wanted = match (pressed, offer) {
         (true, Offer::Retry) => Some(MeetingAction::Retry),
         (true, Offer::TakeOver) => Some(MeetingAction::TakeOver),
         (true, Offer::Lobby) => {
@@ -184,7 +184,8 @@ fn show_strip(
             None
         }
         (false, _) => None,
-    }
+    };
+    (rect, wanted)
 }
 
 fn offer_word(offer: Offer, words: &Words) -> String {
