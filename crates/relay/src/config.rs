@@ -44,7 +44,7 @@ const PUBLIC: &str = "a list of IP addresses at which clients reach the relay, w
 /// | `key` | PEM file: its private key, readable by the owner alone | must be given |
 /// | `trust` | PEM file: roots whose credentials and invitations count | must be given |
 /// | `revocations` | list of files with certificate revocation lists (PEM or DER) of those offices | none |
-/// | `max_level` | highest level of meetings, as `"restricted"`; at most what the relay's certificate allows | must be given |
+/// | `max_level` | highest level of meetings, as `"restricted"`; at most what the relay's certificate allows | what the certificate allows |
 /// | `max_participants` | connections at once, 1 to 10000 | 500 |
 /// | `max_participants_per_meeting` | connections in one meeting, 2 to 256 | 100 |
 /// | `log` | `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"` | `"info"` |
@@ -65,8 +65,8 @@ pub struct Config {
     pub trust: PathBuf,
     /// The files with revocation lists.
     pub revocations: Vec<PathBuf>,
-    /// The highest level that the relay may carry.
-    pub max_level: Level,
+    /// The highest level that the relay carries; `None` stands for the one that its certificate states.
+    pub max_level: Option<Level>,
     /// The most connections at once.
     pub max_participants: usize,
     /// The most connections in one meeting.
@@ -259,9 +259,9 @@ impl Config {
         let trust = file.need("trust", "the path of a PEM file with the trusted root certificates")?;
         let revocations = file.texts("revocations")?;
         let levels = "\"unclassified\", \"restricted\", \"confidential\", \"secret\" or \"top-secret\"";
-        let max_level = file.need("max_level", levels)?;
-        let level_line = max_level.line;
-        let max_level = max_level.parse(levels)?;
+        let max_level = file.text("max_level")?;
+        let level_line = max_level.as_ref().map_or(0, |entry| entry.line);
+        let max_level = max_level.map(|entry| entry.parse(levels)).transpose()?;
         let max_participants = file.number("max_participants", 1..=10_000, "a number from 1 to 10000")?;
         let per_meeting = file.number("max_participants_per_meeting", 2..=MAX_LIST, "a number from 2 to 256")?;
         let log = "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"";
@@ -330,9 +330,9 @@ impl Config {
         })?;
         let own = chain.first().map(read_relay_level).transpose();
         let certified = own.map_err(|error| certificate(NamedProblem::Certificate(error)))?.unwrap_or_default();
-        if self.max_level > certified {
+        if let Some(asked) = self.max_level.filter(|asked| *asked > certified) {
             let (file, line) = (self.source.file.clone(), self.source.max_level);
-            return Err(ConfigError::Level { file, line, asked: self.max_level, certified });
+            return Err(ConfigError::Level { file, line, asked, certified });
         }
         let revocations = self.read_revocations(&roots, chain.get(1..).unwrap_or_default())?;
         if let Some(audit) = &self.audit {
@@ -347,7 +347,7 @@ impl Config {
             key: private,
             roots,
             revocations,
-            max_level: self.max_level,
+            max_level: self.max_level.unwrap_or(certified),
             max_participants: self.max_participants,
             max_participants_per_meeting: self.max_participants_per_meeting,
             audit: self.audit.clone(),

@@ -21,7 +21,6 @@ mod connection;
 mod door;
 mod engine;
 mod heard;
-mod hygiene;
 mod outbox;
 mod server;
 mod socket;
@@ -29,6 +28,5 @@ mod tally;
 
 pub use audit::{AuditProblem, inspect_audit};
 pub use config::{Config, ConfigError, LogLevel, NamedProblem};
-pub use hygiene::{Protection, protect_process};
 pub use server::{Parts, Running, StartError, start};
 pub use tally::DoorCounters;

@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use conclave_relay::{Config, Parts, Protection, inspect_audit, protect_process};
+use conclave_identity::hygiene::{Protection, protect_process};
+use conclave_relay::{Config, Parts, inspect_audit};
 
 /// The self-hosted relay of Conclave: it carries encrypted meetings and can open none of them.
 #[derive(Debug, Parser)]
@@ -111,7 +112,7 @@ fn check(path: &std::path::Path) -> Result<()> {
     for address in &config.public {
         writeln!(out, "public       {}", address.ip())?;
     }
-    writeln!(out, "max level    {}", config.max_level.word())?;
+    writeln!(out, "max level    {}", parts.max_level.word())?;
     writeln!(out, "trust        {} root certificate(s)", parts.roots.len())?;
     writeln!(out, "revocations  {} list(s)", parts.revocations.len())?;
     match &config.audit {

@@ -30,7 +30,7 @@ fn the_example_of_a_relays_configuration_documents_every_key() {
     let example_only = |line: &&str| line.starts_with("#audit") || line.starts_with("#revocations");
     let given = example.lines().filter(|line| !example_only(line)).map(uncommented);
     let said = check(&given.collect::<Vec<_>>().join("\n"));
-    assert!(said.contains("`trust` names") && said.contains("roots.pem"), "{said}");
+    assert!(said.contains("`trust` names") && said.contains("root.pem"), "{said}");
 }
 
 /// A key that is only shown, as it would be given.

@@ -33,7 +33,7 @@ fn a_complete_file_is_read() {
     assert_eq!(config.public, ["192.0.2.1:0".parse().unwrap(), "[2001:db8::1]:9".parse().unwrap()]);
     assert_eq!(config.certificate, Path::new("/etc/relay.pem"));
     assert_eq!(config.key, Path::new("/keys/relay.key.pem"));
-    assert_eq!(config.max_level, Level::Secret);
+    assert_eq!(config.max_level, Some(Level::Secret));
     assert_eq!((config.max_participants, config.max_participants_per_meeting), (500, 64));
     assert_eq!(config.log, LogLevel::Debug);
     assert_eq!(config.revocations, ["/etc/lists/crl.pem", "/lists/other.crl"].map(Path::new));

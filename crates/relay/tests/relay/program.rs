@@ -133,6 +133,9 @@ fn the_certificate_limits_the_level() {
     let (good, said) = check(folder.path());
     let words = "relay.toml:5: `max_level` is \"confidential\", but the relay's certificate allows only \"restricted\"";
     assert!(!good && said.contains(words), "{said}");
+    fs::write(folder.path().join("relay.toml"), config.replace("max_level = \"restricted\"\n", "")).unwrap();
+    let (good, said) = check(folder.path());
+    assert!(good && said.contains("max level    restricted"), "{said}");
 }
 
 #[test]
