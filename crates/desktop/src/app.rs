@@ -332,6 +332,7 @@ impl App {
         match unlock::ui::show(ui, &data, &mut self.password, &self.words) {
             Some(UnlockAction::Unlock) => self.unlock(),
             Some(UnlockAction::Choose) => self.pick(Purpose::Credential),
+            Some(UnlockAction::ChooseCard) => self.ask(Purpose::Card),
             Some(UnlockAction::Back) => {
                 self.password = Password::with_room();
                 self.screen = Screen::Home;

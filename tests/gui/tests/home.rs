@@ -180,6 +180,7 @@ fn nothing_of_an_invitation_is_shown_before_a_credential_vouches_for_it() {
     let mut harness = entering(Settings { credential: None, ..settings }, Start::Join(start));
     wait_for(&mut harness, "is checked with your credential before anything it says is shown");
     assert!(harness.query_by_label_contains("To enter").is_none());
+    harness.get_by_label("Use a smart card");
     drop_file(&mut harness, credential);
     wait_for(&mut harness, "To enter “Rehearsal”");
     harness.get_by_label("Password");

@@ -55,6 +55,8 @@ pub enum UnlockAction {
     Unlock,
     /// Choose another file.
     Choose,
+    /// Use the one on a smart card.
+    ChooseCard,
     /// Back to the first screen.
     Back,
 }

@@ -56,6 +56,10 @@ fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) 
         if ui.add(choose.min_width(width)).clicked() {
             action = Some(UnlockAction::Choose);
         }
+        let card = PushButton::new(Weight::Secondary, words.say("credential-card")).icon(Icon::Card).min_width(width);
+        if ui.add(card).clicked() {
+            action = Some(UnlockAction::ChooseCard);
+        }
         if ui.add(PushButton::new(Weight::Quiet, words.say("back")).icon(Icon::Back)).clicked() {
             action = Some(UnlockAction::Back);
         }
