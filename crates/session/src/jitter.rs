@@ -3,7 +3,7 @@
 //! Packets come when the network brings them, the loudspeaker takes one every [`FRAME`]. The buffer delays each packet
 //! to `capture time + fastest transit + target`, where *fastest transit* is the smallest difference between arrival and
 //! capture time over the last seconds (it holds the clocks' offset too) and *target* follows the observed jitter,
-//! between one packet and ten: at the 98th percentile of the lateness over that fastest transit (compare NetEq's delay
+//! between one packet and ten: at the 99th percentile of the lateness over that fastest transit (compare NetEq's delay
 //! manager). A frame that was lost counts as late as what restores it: a copy that travels with a later packet, or a
 //! later packet from which the decoder can restore it. So redundancy that needs time gets it, and no more.
 //!

@@ -103,7 +103,7 @@ impl VoiceProcessor {
     /// Prepares the next 20 ms in place; samples of any other number are left as they are. `gap` says that samples are
     /// missing before these, as after a time muted.
     ///
-    /// Costs about 3 % of a core while it prepares, nothing in [`VoiceMode::FullBand`].
+    /// Costs about 5 % of a core while it prepares, nothing in [`VoiceMode::FullBand`].
     pub fn process(&mut self, samples: &mut [f32], gap: bool) {
         if gap {
             self.reference.keep_newest(FRAME_SAMPLES);

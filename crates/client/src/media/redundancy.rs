@@ -134,7 +134,7 @@ const REACTION: Duration = Duration::from_millis(40);
 
 /// Remaining loss that is heard, and that one copy does not bear.
 const LITTLE: f32 = 0.01;
-const MUCH: f32 = 0.08;
+const MUCH: f32 = 0.12;
 
 /// The share of a threshold at which its redundancy is still kept.
 const KEEP: f32 = 0.5;

@@ -13,7 +13,7 @@ use super::FRAME;
 const HISTORY: usize = 500;
 
 /// Which share of packets must come in time.
-const PERCENTILE: usize = 98;
+const PERCENTILE: usize = 99;
 
 /// What is added, for the phase between arrivals and pulls.
 const MARGIN: Duration = Duration::from_millis(4);
