@@ -420,6 +420,10 @@ impl Engine {
         if self.local.tick() | self.members.tick(now()) {
             self.view.touch();
         }
+        if let Some(notice) = self.local.watch_silence() {
+            self.view.notice(notice);
+            self.view.touch();
+        }
         self.card_gone |= self.presence.is_gone(&self.config.holder, now());
         self.tally.ticks = self.tally.ticks.wrapping_add(1);
         if self.tally.ticks.is_multiple_of(TICKS_PER_REPORT) {

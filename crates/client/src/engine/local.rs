@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conclave_capture::{CameraChoice, DeviceKind, MicrophoneChoice, NullSpeaker, SpeakerChoice, SpeakerStream};
+use conclave_capture::{
+    CameraChoice, CaptureError, DeviceKind, MicrophoneChoice, NullSpeaker, SpeakerChoice, SpeakerStream,
+};
 use conclave_codec::AudioSettings;
 use conclave_model::{Bitrate, EncodedFrame, TrackKind};
 use conclave_session::{MemberState, SourceState};
@@ -182,7 +184,10 @@ impl Local {
         let found = LocalSource::from_state(state);
         match device {
             DeviceKind::Camera => self.camera_state = LocalSource { on: self.camera_state.on, ..found },
-            DeviceKind::Microphone => self.microphone_state = LocalSource { on: self.microphone_state.on, ..found },
+            DeviceKind::Microphone => {
+                self.microphone.forget_silence();
+                self.microphone_state = LocalSource { on: self.microphone_state.on, ..found };
+            }
             DeviceKind::Speaker => {
                 self.deaf = match &found.open_device {
                     Some(_) => None,
@@ -273,6 +278,27 @@ impl Local {
         changed
     }
 
+    /// Notices a microphone that is open and gives digital silence; returns what the person must be told, once.
+    ///
+    /// It stays open: what holds the sound back, as a switch on the microphone, may let it pass again.
+    pub(crate) fn watch_silence(&mut self) -> Option<Notice> {
+        let name = self.microphone_state.open_device.clone()?;
+        let device = DeviceKind::Microphone;
+        let silence = self.microphone.silence();
+        let is_known = self.microphone_state.problem.is_some();
+        let is_real = matches!(self.choices.1, MicrophoneChoice::Default | MicrophoneChoice::Device(_));
+        if silence >= SILENCE && self.microphone_state.on && is_real && !is_known {
+            let error = CaptureError::Frozen { kind: device, name, seconds: silence.as_secs() };
+            self.microphone_state.problem = Some(error.clone());
+            return Some(Notice::DeviceLost { device, error });
+        }
+        if silence.is_zero() && is_known {
+            self.microphone_state.problem = None;
+            return Some(Notice::DeviceBack { device, name });
+        }
+        None
+    }
+
     /// What was encoded so far.
     pub(crate) fn counters(&self) -> (CameraCounters, MicrophoneCounters) {
         (self.camera.counters(), self.microphone.counters())
@@ -298,6 +324,9 @@ impl Local {
         self.devices.open(DeviceKind::Microphone, opener);
     }
 }
+
+/// After how much digital silence of an open microphone the person is told.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// How the sound of a microphone is prepared: what comes from a file or a test source was in no room with a loudspeaker.
 fn mode_for(choice: &MicrophoneChoice, wanted: VoiceMode) -> VoiceMode {

@@ -62,6 +62,8 @@ struct Shared {
     redundancy: Mutex<Redundancy>,
     /// What the person asks for.
     mode: SharedMode,
+    /// Pieces of sound in a row that were digital silence.
+    silent: AtomicU32,
     frames: AtomicU64,
     bytes: AtomicU64,
     overruns: AtomicU64,
@@ -108,6 +110,7 @@ impl MicrophonePipeline {
             level: AtomicU32::new(0),
             redundancy: Mutex::default(),
             mode: SharedMode::default(),
+            silent: AtomicU32::new(0),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
@@ -150,6 +153,17 @@ impl MicrophonePipeline {
         f32::from_bits(self.shared.level.load(Ordering::Relaxed))
     }
 
+    /// For how long the microphone has given nothing but digital silence, which no open microphone in a room does:
+    /// its own switch, the system's mixer or a permission keeps the sound back.
+    pub fn silence(&self) -> Duration {
+        FRAME * self.shared.silent.load(Ordering::Relaxed)
+    }
+
+    /// Begins to time the silence anew, for another device.
+    pub fn forget_silence(&self) {
+        self.shared.silent.store(0, Ordering::Relaxed);
+    }
+
     /// What has been done so far.
     pub fn counters(&self) -> MicrophoneCounters {
         MicrophoneCounters {
@@ -179,6 +193,9 @@ impl MicrophoneInput {
         let now = Level::of(samples).bar();
         let before = f32::from_bits(shared.level.load(Ordering::Relaxed));
         shared.level.store(now.max(before - FALL_PER_FRAME).to_bits(), Ordering::Relaxed);
+        let is_silent = samples.iter().all(|sample| *sample == 0.0);
+        let silent = if is_silent { shared.silent.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+        shared.silent.store(silent, Ordering::Relaxed);
         if shared.muted.load(Ordering::SeqCst) {
             return;
         }
@@ -254,6 +271,9 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
     }
 }
 
+/// What a piece of sound lasts.
+const FRAME: Duration = Duration::from_millis(20);
+
 /// From this much missing sound on the canceller forgets what was played meanwhile.
 const GAP: Duration = Duration::from_millis(60);
 
@@ -307,6 +327,25 @@ mod tests {
         let first = frames.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(first.time, MediaTime(400_000));
         assert_eq!(pipeline.counters().frames, 1);
+    }
+
+    #[test]
+    fn digital_silence_is_timed_open_or_muted_and_the_quietest_noise_ends_it() {
+        let (pipeline, _frames) = start(true);
+        let input = pipeline.input();
+        input.push(MediaTime(0), &tone());
+        assert_eq!(pipeline.silence(), Duration::ZERO);
+        for _ in 0..150 {
+            input.push(MediaTime(0), &[0.0; 960]);
+        }
+        assert_eq!(pipeline.silence(), Duration::from_secs(3));
+        let mut noise = [0.0; 960];
+        noise[7] = 1e-5;
+        input.push(MediaTime(0), &noise);
+        assert_eq!(pipeline.silence(), Duration::ZERO);
+        input.push(MediaTime(0), &[0.0; 960]);
+        pipeline.forget_silence();
+        assert_eq!(pipeline.silence(), Duration::ZERO);
     }
 
     #[test]
