@@ -1,6 +1,9 @@
 //! The office tool, the relay and clients as separate processes.
 
+mod card;
+mod client;
 mod pki;
+mod running;
 
 use std::{
     env,
@@ -9,7 +12,7 @@ use std::{
     io::Write as _,
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -17,8 +20,17 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+pub use self::{
+    card::Card,
+    client::{Client, TLS_KEYS},
+    running::Running,
+};
+
 /// The password of everything in these tests.
 pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The title of all meetings in these tests.
+pub const TITLE: &str = "Council of the Heliotrope";
 
 /// An office with a relay and some people, in a folder of its own.
 #[derive(Debug)]
@@ -27,13 +39,8 @@ pub struct World {
     /// The port of the relay.
     pub port: u16,
     people: Vec<String>,
-}
-
-/// A process that is ended when it goes out of scope.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-    name: String,
+    /// More of the environment of all programs.
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
 impl World {
@@ -44,11 +51,15 @@ impl World {
     /// # Errors
     /// The first step that does not succeed, with what the program said.
     pub fn new(people: &[(&str, &str, &str)], reached_at: Option<u16>) -> Result<Self> {
-        let world = Self {
-            folder: tempfile::tempdir()?,
-            port: free_port()?,
-            people: people.iter().map(|(name, ..)| (*name).to_owned()).collect(),
-        };
+        Self::cleared(people, &[], reached_at)
+    }
+
+    /// As [`Self::new`], with a clearance for each of the people; those that there is none for are cleared to SECRET.
+    ///
+    /// # Errors
+    /// The first step that does not succeed, with what the program said.
+    pub fn cleared(people: &[(&str, &str, &str)], clearances: &[&str], reached_at: Option<u16>) -> Result<Self> {
+        let world = Self::empty(people)?;
         world.write_password(PASSWORD)?;
         world.registry(["ca", "create", "--ca", "ca", "--password-file", "password", "--name", "Test Office"])?;
         for (number, (name, seat, code)) in people.iter().enumerate() {
@@ -67,7 +78,7 @@ impl World {
                 "--seat-code",
                 code,
                 "--clearance",
-                "secret",
+                clearances.get(number).unwrap_or(&"secret"),
                 "--clearance-until",
                 "2099-12-31",
                 "--out",
@@ -97,6 +108,16 @@ impl World {
         Ok(world)
     }
 
+    /// A folder of its own and a port, nothing more.
+    fn empty(people: &[(&str, &str, &str)]) -> Result<Self> {
+        Ok(Self {
+            folder: tempfile::tempdir()?,
+            port: free_port()?,
+            people: people.iter().map(|(name, ..)| (*name).to_owned()).collect(),
+            variables: Vec::new(),
+        })
+    }
+
     fn write_config(&self, reached_at: u16) -> Result<()> {
         let config = format!(
             "listen = \"127.0.0.1:{}\"\npublic = [\"127.0.0.1:{reached_at}\"]\ncertificate = \"relay.pem\"\n\
@@ -113,6 +134,16 @@ impl World {
     pub fn configure(&self, lines: &str) -> Result<()> {
         let mut file = OpenOptions::new().append(true).open(self.path("relay/relay.toml"))?;
         Ok(writeln!(file, "{lines}")?)
+    }
+
+    /// Lets the relay log everything that it can; it reads that when it starts.
+    ///
+    /// # Errors
+    /// Where its configuration cannot be changed.
+    pub fn trace_relay(&self) -> Result<()> {
+        let path = self.path("relay/relay.toml");
+        let config = std::fs::read_to_string(&path)?.replace("log = \"debug\"", "log = \"trace\"");
+        Ok(std::fs::write(path, config)?)
     }
 
     /// Signs an invitation for everybody, to a meeting without a lobby.
@@ -136,7 +167,7 @@ impl World {
             "--password-file",
             "password",
             "--title",
-            "Test",
+            TITLE,
             "--level",
             "restricted",
             "--from",
@@ -190,8 +221,14 @@ impl World {
     /// Where it does not succeed; with what it said.
     pub fn registry<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut command = Command::new(program("conclave-registry")?);
-        command.args(words).current_dir(self.folder.path());
-        let output = command.output()?;
+        command.args(words);
+        self.run(command)
+    }
+
+    /// Runs a program in the world's folder to its end.
+    fn run(&self, mut command: Command) -> Result<()> {
+        command.current_dir(self.folder.path()).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
         ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
@@ -224,7 +261,7 @@ impl World {
         invitation: &str,
         more: impl IntoIterator<Item = W>,
     ) -> Result<Running> {
-        self.start(self.joining(number, invitation, more)?, &format!("join-{number}"))
+        self.client(number).with(more).start(invitation)
     }
 
     /// As [`Self::join`], with an open standard input for [`Running::order`].
@@ -237,22 +274,7 @@ impl World {
         invitation: &str,
         more: impl IntoIterator<Item = W>,
     ) -> Result<Running> {
-        let mut command = self.joining(number, invitation, more)?;
-        command.arg("--orders");
-        self.start_with(command, &format!("join-{number}"), Stdio::piped())
-    }
-
-    fn joining<W: AsRef<OsStr>>(
-        &self,
-        number: usize,
-        invitation: &str,
-        more: impl IntoIterator<Item = W>,
-    ) -> Result<Command> {
-        let mut command = Command::new(program("conclave")?);
-        command.arg("join").arg(self.path(invitation)).arg("--headless");
-        command.arg("--credential").arg(self.credential(number)).arg("--password-file").arg(self.path("password"));
-        command.arg("--speaker").arg("null").args(more);
-        Ok(command)
+        self.client(number).with(more).led().start(invitation)
     }
 
     /// Starts any program of ours, its output in a log of the world.
@@ -260,15 +282,19 @@ impl World {
     /// # Errors
     /// Where it cannot be started.
     pub fn start(&self, command: Command, name: &str) -> Result<Running> {
-        self.start_with(command, name, Stdio::null())
+        self.start_with(command, name, Stdio::null(), false)
     }
 
-    fn start_with(&self, mut command: Command, name: &str, input: Stdio) -> Result<Running> {
+    /// `apart` gives standard error a log of its own, `NAME.err`.
+    fn start_with(&self, mut command: Command, name: &str, input: Stdio, apart: bool) -> Result<Running> {
         let log = std::fs::File::create(self.path(format!("{name}.log")))?;
+        let errors =
+            if apart { std::fs::File::create(self.path(format!("{name}.err.log")))? } else { log.try_clone()? };
         command.current_dir(self.folder.path()).env("XDG_CONFIG_HOME", self.path("config"));
-        command.stdin(input).stdout(log.try_clone()?).stderr(log);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(input).stdout(log).stderr(errors);
         let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
-        Ok(Running { child, name: name.to_owned() })
+        Ok(Running::new(child, name))
     }
 
     /// Waits until a program has said something.
@@ -276,8 +302,16 @@ impl World {
     /// # Errors
     /// Where it does not within 30 s; with what it said.
     pub fn until(&self, name: &str, words: &str) -> Result<()> {
+        self.until_after(name, 0, words)
+    }
+
+    /// As [`Self::until`], of what it says behind the first `from` bytes of its log.
+    ///
+    /// # Errors
+    /// Where it does not within 30 s; with what it said.
+    pub fn until_after(&self, name: &str, from: usize, words: &str) -> Result<()> {
         let begun = Instant::now();
-        while !self.log(name).contains(words) {
+        while !self.log(name).get(from..).is_some_and(|said| said.contains(words)) {
             let said = begun.elapsed() < Duration::from_secs(30);
             ensure!(said, "{name} does not say \"{words}\": {}\nrelay: {}", self.log(name), self.log("relay"));
             thread::sleep(Duration::from_millis(50));
@@ -285,60 +319,14 @@ impl World {
         Ok(())
     }
 
+    /// How many bytes a program has said.
+    pub fn said(&self, name: &str) -> usize {
+        self.log(name).len()
+    }
+
     /// What a program said.
     pub fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(format!("{name}.log"))).unwrap_or_default()
-    }
-}
-
-impl Running {
-    /// The number of the process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Gives an order to one that was started by [`World::lead`].
-    ///
-    /// # Errors
-    /// Where it takes none.
-    pub fn order(&mut self, line: &str) -> Result<()> {
-        let input = self.child.stdin.as_mut().with_context(|| format!("{} takes no orders", self.name))?;
-        Ok(writeln!(input, "{line}")?)
-    }
-
-    /// Whether it has not ended.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Waits for its end, and says whether it succeeded.
-    ///
-    /// # Errors
-    /// Where it takes longer than `limit`.
-    pub fn wait(&mut self, limit: Duration) -> Result<bool> {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status.success());
-            }
-            if begun.elapsed() > limit {
-                bail!("{} still runs after {limit:?}", self.name);
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Ends it at once, as a power cut would.
-    pub fn kill(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{PASSWORD, World, free_port};
+use super::{PASSWORD, World};
 
 /// The certificate profile, as an administrator writes it for OpenSSL; `{code}`, `{role}` and `{host}` vary.
 const PROFILE: &str = "\
@@ -51,11 +51,7 @@ impl World {
     /// # Errors
     /// The first step that does not succeed, with what the program said.
     pub fn by_openssl(people: &[(&str, &str, &str)]) -> Result<Self> {
-        let world = Self {
-            folder: tempfile::tempdir()?,
-            port: free_port()?,
-            people: people.iter().map(|(name, ..)| (*name).to_owned()).collect(),
-        };
+        let world = Self::empty(people)?;
         world.write_password(PASSWORD)?;
         fs::write(world.path("index.txt"), "")?;
         fs::write(world.path("crlnumber"), "0A\n")?;
@@ -120,6 +116,19 @@ impl World {
         ))
     }
 
+    /// The private number of one of the people's keys: 48 bytes.
+    ///
+    /// # Errors
+    /// Where the key is not as OpenSSL made it.
+    pub fn private_number(&self, number: usize) -> Result<Vec<u8>> {
+        self.openssl(&format!("pkcs8 -topk8 -nocrypt -in {number}.key -outform DER -out {number}.der"))?;
+        let key = fs::read(self.path(format!("{number}.der")))?;
+        // ECPrivateKey (RFC 5915): version 1, then 48 bytes.
+        let (begin, length) = (b"\x02\x01\x01\x04\x30", 48);
+        let at = memchr::memmem::find(&key, begin).context("no private number")? + begin.len();
+        Ok(key.get(at..at + length).context("no whole number")?.to_vec())
+    }
+
     /// Runs `openssl` with words that are parted by spaces; `~` stands for a space within one.
     fn openssl(&self, line: &str) -> Result<()> {
         let words = line.split_whitespace().map(|word| word.replace('~', " "));
@@ -136,7 +145,7 @@ impl World {
         self.keep_private(to)
     }
 
-    fn keep_private(&self, file: impl AsRef<std::path::Path>) -> Result<()> {
+    pub(super) fn keep_private(&self, file: impl AsRef<std::path::Path>) -> Result<()> {
         #[cfg(unix)]
         fs::set_permissions(self.path(file), std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         Ok(())
