@@ -51,14 +51,6 @@ impl World {
     /// # Errors
     /// The first step that does not succeed, with what the program said.
     pub fn new(people: &[(&str, &str, &str)], reached_at: Option<u16>) -> Result<Self> {
-        Self::cleared(people, &[], reached_at)
-    }
-
-    /// As [`Self::new`], with a clearance for each of the people; those that there is none for are cleared to SECRET.
-    ///
-    /// # Errors
-    /// The first step that does not succeed, with what the program said.
-    pub fn cleared(people: &[(&str, &str, &str)], clearances: &[&str], reached_at: Option<u16>) -> Result<Self> {
         let world = Self::empty(people)?;
         world.write_password(PASSWORD)?;
         world.registry(["ca", "create", "--ca", "ca", "--password-file", "password", "--name", "Test Office"])?;
@@ -78,7 +70,7 @@ impl World {
                 "--seat-code",
                 code,
                 "--clearance",
-                clearances.get(number).unwrap_or(&"secret"),
+                "secret",
                 "--clearance-until",
                 "2099-12-31",
                 "--out",

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use conclave_interop_tests::world::World;
+use conclave_model::Level;
 
 const ANNA: (&str, &str, &str) = ("Anna Virtanen", "Finland", "FI");
 const LUC: (&str, &str, &str) = ("Luc Hoffmann", "Luxembourg", "LU");
@@ -25,7 +26,7 @@ const REFUSED: Option<i32> = Some(2);
 
 #[test]
 fn the_denied_may_ask_again_and_a_lock_keeps_out_all_but_those_admitted_before() {
-    let world = World::new(&PEOPLE, None).unwrap();
+    let world = World::by_openssl(&PEOPLE).unwrap();
     world.invite_with("led.conclave", world.port, "now", "+2h", &["--lobby"]).unwrap();
     let _relay = world.relay().unwrap();
     let mut chair = world.lead(0, "led.conclave", SOURCES).unwrap();
@@ -71,7 +72,7 @@ fn the_denied_may_ask_again_and_a_lock_keeps_out_all_but_those_admitted_before()
 
 #[test]
 fn the_level_goes_up_without_those_not_cleared_and_down_with_the_originators_consent() {
-    let world = World::cleared(&PEOPLE, &["secret", "secret", "restricted"], None).unwrap();
+    let world = World::cleared_by_openssl(&PEOPLE, &[Level::Secret, Level::Secret, Level::Restricted]).unwrap();
     let more = ["--open", "--originator", "1.credential.pem"];
     world.invite_with("rising.conclave", world.port, "now", "+2h", &more).unwrap();
     let _relay = world.relay().unwrap();
@@ -118,7 +119,7 @@ fn the_level_goes_up_without_those_not_cleared_and_down_with_the_originators_con
 
 #[test]
 fn the_successor_leads_when_the_chair_is_gone_and_the_chair_when_back() {
-    let world = World::new(&PEOPLE, None).unwrap();
+    let world = World::by_openssl(&PEOPLE).unwrap();
     let more = ["--lobby", "--succession", "1.credential.pem"];
     world.invite_with("led.conclave", world.port, "now", "+2h", &more).unwrap();
     let _relay = world.relay().unwrap();
@@ -159,7 +160,8 @@ fn the_successor_leads_when_the_chair_is_gone_and_the_chair_when_back() {
 
 #[test]
 fn one_credential_is_in_the_meeting_once_and_the_newer_one_says_which() {
-    let world = World::new(&PEOPLE[..2], None).unwrap();
+    let world = World::by_openssl(&PEOPLE[..2]).unwrap();
+    world.invite("meeting.conclave", world.port, "now", "+2h").unwrap();
     let _relay = world.relay().unwrap();
     let _chair = world.lead(0, "meeting.conclave", SOURCES).unwrap();
     world.until("join-0", JOINED).unwrap();

@@ -3,10 +3,11 @@
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
+use conclave_model::Level;
 
 use super::{PASSWORD, World};
 
-/// The certificate profile, as an administrator writes it for OpenSSL; `{code}`, `{role}` and `{host}` vary.
+/// The certificate profile, as an administrator writes it for OpenSSL; `{code}`, `{role}` and `{level}` vary.
 const PROFILE: &str = "\
 [issuing]
 basicConstraints = critical, CA:TRUE, pathlen:0
@@ -30,7 +31,7 @@ rank = ENUMERATED:0
 role = ENUMERATED:{role}
 clearance = EXPLICIT:0, SEQUENCE:clearance
 [clearance]
-level = INTEGER:3
+level = INTEGER:{level}
 expires = GENERALIZEDTIME:29990101000000Z
 [ca]
 default_ca = default
@@ -51,20 +52,32 @@ impl World {
     /// # Errors
     /// The first step that does not succeed, with what the program said.
     pub fn by_openssl(people: &[(&str, &str, &str)]) -> Result<Self> {
+        Self::cleared_by_openssl(people, &[])
+    }
+
+    /// As [`Self::by_openssl`], with a clearance for each of the people; those that there is none for are cleared to
+    /// SECRET.
+    ///
+    /// # Errors
+    /// The first step that does not succeed, with what the program said.
+    pub fn cleared_by_openssl(people: &[(&str, &str, &str)], clearances: &[Level]) -> Result<Self> {
         let world = Self::empty(people)?;
         world.write_password(PASSWORD)?;
         fs::write(world.path("index.txt"), "")?;
         fs::write(world.path("crlnumber"), "0A\n")?;
+        fs::write(world.path("profile.cnf"), PROFILE)?;
         world.openssl(&format!(
             "req -x509 {KEY} -nodes -sha384 -days 3650 -subj /O=Enterprise/CN=Root -keyout root.key -out root.pem \
              -addext basicConstraints=critical,CA:TRUE,pathlen:1 -addext keyUsage=critical,keyCertSign,cRLSign"
         ))?;
-        world.certify("issuing", "/O=Enterprise/CN=Issuing", "issuing", ("", 0), "root")?;
+        world.certify("issuing", "/O=Enterprise/CN=Issuing", "issuing", "root")?;
         for (number, (name, seat, code)) in people.iter().enumerate() {
             let file = number.to_string();
             let subject = format!("/O={}/CN={}", seat.replace(' ', "~"), name.replace(' ', "~"));
-            let role = usize::from(number > 0);
-            world.certify(&file, &subject, "person", (code, role), "issuing")?;
+            let (role, level) = (usize::from(number > 0), clearances.get(number).copied().unwrap_or(Level::Secret));
+            let profile = PROFILE.replace("{code}", code).replace("{role}", &role.to_string());
+            fs::write(world.path("profile.cnf"), profile.replace("{level}", &level.code().to_string()))?;
+            world.certify(&file, &subject, "person", "issuing")?;
             // What `req` encrypts with by itself is too weak to be accepted.
             world.openssl(&format!(
                 "pkcs8 -topk8 -v2 aes-256-cbc -in {file}.key -out {file}.locked.key -passout file:password"
@@ -73,7 +86,7 @@ impl World {
             world.join_files(&parts, &world.credential(number))?;
         }
         fs::create_dir(world.path("relay"))?;
-        world.certify("relay", "/O=Relays/CN=127.0.0.1", "relay", ("", 0), "issuing")?;
+        world.certify("relay", "/O=Relays/CN=127.0.0.1", "relay", "issuing")?;
         world.join_files(&["relay.pem", "issuing.pem"], &world.path("relay/relay.pem"))?;
         world.join_files(&["relay.key"], &world.path("relay/relay.key.pem"))?;
         world.join_files(&["root.pem"], &world.path("relay/root.pem"))?;
@@ -107,8 +120,7 @@ impl World {
     }
 
     /// A key and a certificate for it: `NAME.key` and `NAME.pem`.
-    fn certify(&self, name: &str, subject: &str, section: &str, (code, role): (&str, usize), by: &str) -> Result<()> {
-        fs::write(self.path("profile.cnf"), PROFILE.replace("{code}", code).replace("{role}", &role.to_string()))?;
+    fn certify(&self, name: &str, subject: &str, section: &str, by: &str) -> Result<()> {
         self.openssl(&format!("req -new {KEY} -sha384 -subj {subject} -keyout {name}.key -out {name}.csr -nodes"))?;
         self.openssl(&format!(
             "x509 -req -in {name}.csr -CA {by}.pem -CAkey {by}.key -CAcreateserial -days 300 -sha384 \
