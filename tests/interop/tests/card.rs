@@ -16,7 +16,7 @@ const OUT: Duration = Duration::from_secs(3);
 
 #[test]
 fn whoever_takes_the_card_out_is_out_and_comes_back_with_card_and_pin() {
-    let mut world = World::new(&PEOPLE, None).unwrap();
+    let mut world = World::by_openssl(&PEOPLE).unwrap();
     let card = world.card(1, ("Luxembourg", "LU"), "4711-card").unwrap();
     world.invite("card.conclave", world.port, "now", "+2h").unwrap();
     let _relay = world.relay().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    process::{Child, Command},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -63,17 +63,6 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(50));
         }
-    }
-
-    /// Asks it to end, as a system that shuts down does, and waits until it has.
-    ///
-    /// # Errors
-    /// Where it takes longer than `limit`.
-    #[cfg(unix)]
-    pub fn terminate(&mut self, limit: Duration) -> Result<Option<i32>> {
-        // Every shell can do that; the program `kill` is not everywhere.
-        Command::new("sh").args(["-c", &format!("kill -TERM {}", self.id())]).status()?;
-        self.code(limit)
     }
 
     /// Ends it at once, as a power cut would.
