@@ -8,7 +8,9 @@
 //! - [`Invitation`]: a verified invitation; [`check_member`] is what every member asks about every newcomer.
 //! - [`Revocations`]: verified lists of certificates that were taken back.
 //! - [`audit`]: the relay's audit log, written and checked.
+//! - [`Seal`]: asks for a secret again without having kept it.
 //! - [`tls`]: rustls configurations for both ends of the signalling connection.
+//! - [`hygiene`]: keeps the memory of a process that holds keys to itself.
 //! - [`issue`]: the CA, credentials, relay certificates and invitations; used by the registry tool, the demo and tests.
 //!
 //! # The certificate profile
@@ -91,10 +93,12 @@ pub mod card;
 pub mod certificate;
 pub mod credential;
 pub mod holder;
+pub mod hygiene;
 pub mod invitation;
 pub mod issue;
 pub mod member;
 pub mod revocation;
+pub mod seal;
 pub mod text;
 pub mod tls;
 pub mod utc;
@@ -111,5 +115,6 @@ pub use invitation::{
 };
 pub use member::{MemberError, check_member};
 pub use revocation::{RevocationError, Revocations, Revoked};
+pub use seal::Seal;
 pub use tls::{RelayPin, RelayTrustError, TlsError};
 pub use utc::Utc;

@@ -7,9 +7,12 @@ use std::{
 };
 
 use clap::Parser;
+use conclave_identity::hygiene::hide_process;
 use conclave_registry::{Outcome, cli::Cli, run};
 
 fn main() -> ExitCode {
+    // Before a key is read or made. What the system refuses is no reason to refuse the work.
+    hide_process();
     let cli = Cli::parse();
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     match run(&cli.command, wall) {
