@@ -93,6 +93,7 @@ invitation-unusable = The invitation cannot be used: { $reason }.
 
 window-early = The meeting begins at { $when }.
 window-over = The meeting was over at { $when }.
+entry-above-maximum = This meeting is { $found }. Your IT department allows this computer to be used up to { $allowed }.
 
 member-not-listed = You are not on the list of participants. Ask the office that invited you.
 member-clearance = Your clearance does not reach the level of this meeting.

@@ -7,6 +7,7 @@ pub mod credential;
 pub mod dialog;
 mod entry;
 mod home;
+mod lock;
 pub mod papers;
 mod sitting;
 
@@ -27,6 +28,7 @@ use crate::{
     demo::{Demo, PEOPLE},
     engine::{self, Engine},
     jobs::{Done, Jobs},
+    policy::Policy,
     screens::{
         ended::{self, data::EndedAction, data::EndedData},
         home::data::HomeData,
@@ -45,6 +47,7 @@ use crate::{
 };
 use dialog::Asking;
 use entry::Entry;
+use lock::Lock;
 use papers::{Opened, State};
 use sitting::Sitting;
 
@@ -76,6 +79,8 @@ pub struct Options {
     pub settings: Settings,
     /// Where it is remembered; `None` forgets it with the window.
     pub settings_path: Option<PathBuf>,
+    /// What the IT department decided.
+    pub policy: Policy,
     /// What to begin with.
     pub start: Start,
     /// Set from outside to close the window.
@@ -95,6 +100,7 @@ impl Default for Options {
         Self {
             settings: Settings::default(),
             settings_path: None,
+            policy: Policy::default(),
             start: Start::Home,
             quit: Arc::default(),
             wall: wall_clock,
@@ -130,6 +136,8 @@ pub struct App {
     password: Password,
     problem: Option<String>,
     busy: Option<Busy>,
+    policy: Policy,
+    lock: Lock,
     screen: Screen,
 }
 
@@ -193,6 +201,8 @@ impl App {
             password: Password::with_room(),
             problem: None,
             busy: None,
+            lock: Lock::new(&options.policy),
+            policy: options.policy,
             screen: Screen::Home,
         };
         match options.start {
@@ -251,10 +261,14 @@ impl App {
         {
             self.end_sitting(&reason);
         }
+        self.watch_idle(ctx);
     }
 
     /// Paints the window into `ui` and does what the person wants.
     pub fn show(&mut self, ui: &mut egui::Ui) {
+        if self.show_lock(ui) {
+            return;
+        }
         match &self.screen {
             Screen::Home => self.show_home(ui),
             Screen::Settings => self.show_settings(ui),
@@ -264,6 +278,7 @@ impl App {
             Screen::Ended(_) => self.show_ended(ui),
         }
         self.show_asking(ui);
+        self.show_announcement(ui.ctx());
     }
 
     /// Closes everything that is open; waits for it, for the moment before the program ends.
@@ -293,6 +308,7 @@ impl App {
             Done::Picked(purpose, picked) => self.on_picked(purpose, picked),
             Done::Invitation(path, result) => self.on_invitation(path, result),
             Done::Unlocked(result) => self.on_unlocked(result),
+            Done::Reopened(result) => self.on_reopened(result),
             Done::Devices(devices) => {
                 self.devices = *devices;
                 self.looking = false;

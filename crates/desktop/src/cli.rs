@@ -7,7 +7,7 @@ mod join;
 mod lead;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -20,6 +20,7 @@ use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
 
 use crate::{
     app::{App, Framed, JoinStart, Options, Start},
+    policy::Policy,
     settings::Settings,
     words::Words,
 };
@@ -152,38 +153,62 @@ struct Quit {
     window: OnceLock<egui::Context>,
 }
 
-/// Runs the program; returns its exit code.
+impl Arguments {
+    /// Whether a window is to be opened.
+    pub fn has_window(&self) -> bool {
+        match &self.task {
+            None => true,
+            Some(Task::Join(arguments)) => !arguments.headless.headless,
+            Some(Task::Demo(arguments)) => !arguments.headless.headless,
+            Some(Task::Check(_)) => false,
+        }
+    }
+}
+
+/// Runs the program with the policy in a file; returns its exit code.
 ///
 /// # Errors
 /// What made it impossible, for the last line on standard error.
-pub fn run(arguments: Arguments) -> Result<u8> {
+pub fn run(arguments: Arguments, policy: &Path) -> Result<u8> {
+    let policy = Policy::load(policy)?;
     let words = Words::english();
     let quit = watch_signals()?;
     match arguments.task {
         None => {
             let join = |invitation| Start::Join(JoinStart { invitation, ..JoinStart::default() });
-            window(remembered(), arguments.invitation.map_or(Start::Home, join), &quit).map(|()| 0)
+            window(prepare(policy), arguments.invitation.map_or(Start::Home, join), &quit).map(|()| 0)
         }
-        Some(Task::Join(arguments)) => join::run(arguments, &words, &quit),
-        Some(Task::Demo(arguments)) => demo::run(&arguments, &words, &quit),
-        Some(Task::Check(arguments)) => check::run(&arguments),
+        Some(Task::Join(arguments)) => join::run(arguments, policy, &words, &quit),
+        Some(Task::Demo(arguments)) => demo::run(&arguments, policy, &words, &quit),
+        Some(Task::Check(arguments)) => check::run(&arguments, &policy),
     }
 }
 
-/// The settings of the user. Broken ones are said and replaced by the defaults: they must not keep anybody out.
-fn remembered() -> (Settings, Option<PathBuf>) {
+/// What a window begins with.
+struct Prepared {
+    settings: Settings,
+    /// Where they are remembered; `None` forgets them with the window.
+    path: Option<PathBuf>,
+    policy: Policy,
+}
+
+/// The settings of the user, who has the credential of the policy while they chose none. Broken settings are said and
+/// replaced by the defaults: they must not keep anybody out.
+fn prepare(policy: Policy) -> Prepared {
     let path = Settings::path();
-    let settings = path.as_deref().map_or_else(Settings::default, |path| {
+    let mut settings = path.as_deref().map_or_else(Settings::default, |path| {
         Settings::load(path).unwrap_or_else(|error| {
             tracing::warn!(%error, "settings are not used");
             Settings::default()
         })
     });
-    (settings, path)
+    let dirs = directories::UserDirs::new();
+    settings.suggest_credential(policy.credential_in(dirs.as_ref().map(directories::UserDirs::home_dir)));
+    Prepared { settings, path, policy }
 }
 
 /// Opens the window and runs it to its end.
-fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, quit: &Arc<Quit>) -> Result<()> {
+fn window(prepared: Prepared, start: Start, quit: &Arc<Quit>) -> Result<()> {
     demo::display().map_err(|reason| anyhow::anyhow!("there is no display to open a window on: {reason}"))?;
     let options = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
@@ -195,7 +220,9 @@ fn window((settings, settings_path): (Settings, Option<PathBuf>), start: Start, 
         centered: true,
         ..eframe::NativeOptions::default()
     };
-    let options_of_app = Options { settings, settings_path, start, quit: Arc::clone(&quit.flag), ..Options::default() };
+    let Prepared { settings, path: settings_path, policy } = prepared;
+    let quit_of_app = Arc::clone(&quit.flag);
+    let options_of_app = Options { settings, settings_path, policy, start, quit: quit_of_app, ..Options::default() };
     let quit = Arc::clone(quit);
     eframe::run_native(
         "Conclave",

@@ -11,6 +11,7 @@ use conclave_session::NewcomerError;
 
 use crate::{
     app::{credential::UnlockError, papers::Refused},
+    policy::AboveMaximum,
     time,
     words::Words,
 };
@@ -251,6 +252,12 @@ pub fn refused(refused: &Refused, file: &str, wall: u64, words: &Words) -> Strin
         Refused::Member(error) => member(error, words),
     };
     words.tell("home-refused", [("file", file.into()), ("reason", reason.into())])
+}
+
+/// Why this computer takes no part in a meeting.
+pub fn above_maximum(above: AboveMaximum, words: &Words) -> String {
+    let marking = |level| words.marking(level).into();
+    words.tell("entry-above-maximum", [("found", marking(above.found)), ("allowed", marking(above.allowed))])
 }
 
 /// Why the person's own credential does not fit the invitation.

@@ -8,11 +8,10 @@ use std::{
 
 use conclave_capture::Devices;
 use conclave_client::StartError;
-use conclave_identity::Holder;
 
 use crate::{
     app::{
-        credential::UnlockError,
+        credential::{UnlockError, Unlocked},
         dialog::Picked,
         papers::{Opened, Refused},
     },
@@ -32,7 +31,9 @@ pub enum Done {
     /// An invitation was read, and checked as far as the credential at hand allows.
     Invitation(PathBuf, Result<Opened, Refused>),
     /// A password was tried.
-    Unlocked(Result<Holder, UnlockError>),
+    Unlocked(Result<Unlocked, UnlockError>),
+    /// The password of the locked window was tried: whether it is the right one.
+    Reopened(Result<bool, UnlockError>),
     /// What is plugged in.
     Devices(Box<Devices>),
     /// The engine was started.

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod icons;
 pub mod jobs;
 pub mod layout;
+pub mod policy;
 pub mod screens;
 pub mod settings;
 pub mod shortcuts;

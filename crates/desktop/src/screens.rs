@@ -6,6 +6,7 @@ pub mod ended;
 pub mod home;
 pub mod lead;
 pub mod lobby;
+pub mod lock;
 pub mod meeting;
 pub mod path;
 pub mod preview;

@@ -33,6 +33,9 @@ pub struct Settings {
     pub camera_on: bool,
     /// Invitations opened before, newest first.
     pub recent: Vec<Recent>,
+    /// A credential that somebody else named; used while the person chose none, and not remembered.
+    #[serde(skip)]
+    pub suggested: Option<PathBuf>,
 }
 
 /// An invitation opened before.
@@ -85,6 +88,7 @@ impl Default for Settings {
             microphone_on: true,
             camera_on: true,
             recent: Vec::new(),
+            suggested: None,
         }
     }
 }
@@ -113,7 +117,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError::File`], [`SettingsError::Write`].
     pub fn save(&self, path: &Path) -> Result<(), SettingsError> {
-        let text = toml::to_string(self)?;
+        let chosen = self.credential.clone().filter(|credential| self.suggested.as_ref() != Some(credential));
+        let text = toml::to_string(&Self { credential: chosen, ..self.clone() })?;
         let file = |error| SettingsError::File { path: path.to_owned(), error };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(file)?;
@@ -121,6 +126,14 @@ impl Settings {
         let draft = path.with_extension("toml.new");
         fs::write(&draft, text).map_err(file)?;
         fs::rename(&draft, path).map_err(file)
+    }
+
+    /// Uses a credential until the person chooses one.
+    pub fn suggest_credential(&mut self, path: Option<PathBuf>) {
+        if self.credential.is_none() {
+            self.credential.clone_from(&path);
+        }
+        self.suggested = path;
     }
 
     /// Uses the device with this word of the command line from now on.
@@ -164,6 +177,21 @@ mod tests {
         settings.remember(recent(1));
         settings.save(&path).unwrap();
         assert_eq!(Settings::load(&path).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_suggested_credential_is_used_and_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        let mut settings = Settings::default();
+        settings.suggest_credential(Some("/media/card".into()));
+        assert_eq!(settings.credential, Some("/media/card".into()));
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path).unwrap().credential, None);
+        settings.credential = Some("/home/anna.pem".into());
+        settings.suggest_credential(Some("/media/card".into()));
+        settings.save(&path).unwrap();
+        assert_eq!(Settings::load(&path).unwrap().credential, Some("/home/anna.pem".into()));
     }
 
     #[test]

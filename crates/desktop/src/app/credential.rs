@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use conclave_identity::{CardError, CardUri, CredentialError, Holder};
+use conclave_identity::{CardError, CardUri, CredentialError, Holder, Seal};
 
 use crate::screens::home::data::file_name;
 
@@ -18,6 +18,24 @@ pub enum UnlockError {
     /// The one on a card.
     #[error(transparent)]
     Card(#[from] CardError),
+}
+
+/// What came of a password or PIN.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// The credential.
+    pub holder: Holder,
+    /// What tells the PIN from now on, where the credential is on a card.
+    pub seal: Option<Seal>,
+}
+
+/// As [`open`], and keeps what tells a card's PIN.
+///
+/// # Errors
+/// [`UnlockError`].
+pub(super) fn unlock(path: &Path, secret: &str, wall: u64) -> Result<Unlocked, UnlockError> {
+    let holder = open(path, secret, wall)?;
+    Ok(Unlocked { holder, seal: address(path).and_then(|_| Seal::of(secret)) })
 }
 
 /// Unlocks the credential at `path`, a file or the address of a card, with its password or PIN, at `wall` seconds since

@@ -12,6 +12,7 @@ use crate::{
     engine::{Engine, Live},
     explain,
     jobs::Done,
+    policy::Policy,
     screens::preview::{
         self,
         data::{Kind, Picker, PreviewAction, PreviewData, SourceView},
@@ -71,7 +72,7 @@ impl App {
     /// Shows the preview for a meeting, or says why there is none.
     pub(super) fn enter_hall(&mut self, ticket: Ticket) {
         let wall = (self.wall)();
-        let entry = entry_of(&ticket, wall, &self.words);
+        let entry = entry_of(&ticket, &self.policy, wall, &self.words);
         let pickers = pickers(&self.devices, &self.settings, &self.words);
         let waker = self.waker();
         let preview = Preview::start(
@@ -146,7 +147,7 @@ impl App {
         }
         entry.entering = true;
         let [camera_word, microphone_word, speaker_word] = entry.choices();
-        let config = Config {
+        let mut config = Config {
             camera: camera(&camera_word, true, entry.ticket.rehearsed),
             microphone: microphone(&microphone_word, entry.ticket.rehearsed),
             speaker: speaker_word.parse().unwrap_or_default(),
@@ -154,6 +155,9 @@ impl App {
             microphone_on: entry.microphone_on,
             ..Config::new(entry.ticket.holder.clone(), entry.ticket.invitation.clone())
         };
+        if entry.ticket.rehearsed.is_none() {
+            self.policy.apply(&mut config);
+        }
         let preview = entry.preview.take();
         self.jobs.run("entering", move || {
             // The devices must be free before the meeting opens them.
@@ -198,8 +202,12 @@ fn select(entry: &Entry, order: impl FnOnce(&Preview)) {
 }
 
 /// Whether the meeting can be entered. Entering early is allowed: the engine waits for the beginning.
-fn entry_of(ticket: &Ticket, wall: u64, words: &Words) -> Result<(), String> {
+fn entry_of(ticket: &Ticket, policy: &Policy, wall: u64, words: &Words) -> Result<(), String> {
     let (holder, level) = (&ticket.holder, ticket.invitation.content().level);
+    // A demonstration carries nothing.
+    if ticket.rehearsed.is_none() {
+        policy.check_level(level).map_err(|above| explain::above_maximum(above, words))?;
+    }
     check_member(holder.chain(), &ticket.invitation, holder.root(), &Revocations::default(), level, wall)
         .map_err(|error| explain::member(&error, words))?;
     match ticket.invitation.check_window(wall) {

@@ -3,13 +3,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use conclave_identity::{Holder, InvitationContent};
 
 use super::{
     App, Busy, DEMONSTRATION, Password, Screen, Unlock,
-    credential::{self, UnlockError},
+    credential::{self, UnlockError, Unlocked},
     entry::Ticket,
     papers::{self, Opened, Refused, State, With},
 };
@@ -158,15 +159,16 @@ impl App {
         state.busy = true;
         state.problem = None;
         let (password, wall) = (std::mem::replace(&mut self.password, Password::with_room()), (self.wall)());
-        self.jobs.run("unlock", move || Done::Unlocked(credential::open(&path, &password.0, wall)));
+        self.jobs.run("unlock", move || Done::Unlocked(credential::unlock(&path, &password.0, wall)));
     }
 
-    pub(super) fn on_unlocked(&mut self, result: Result<Holder, UnlockError>) {
+    pub(super) fn on_unlocked(&mut self, result: Result<Unlocked, UnlockError>) {
         let Screen::Unlock(state) = &mut self.screen else { return };
         state.busy = false;
         match result {
-            Ok(holder) => {
+            Ok(Unlocked { holder, seal }) => {
                 self.holder = Some(holder);
+                self.lock.seal = seal.map(Arc::new);
                 let (file, paper) = (state.file.clone(), state.opened.paper.clone());
                 self.screen = Screen::Home;
                 // Again, with the certificates of what was really unlocked: the file may have changed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use conclave_capture::Turns;
 use conclave_client::{Command, EndReason, Notice, Order, Phase, Snapshot};
 use conclave_identity::Admission;
+use conclave_model::Fingerprint;
 
 use super::{
     App, Ended, Screen, dismiss,
@@ -60,6 +61,15 @@ impl Sitting {
             watched: 0,
             now: 0.0,
         }
+    }
+
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// Whose credential is in the meeting; `None` where the meeting came without one.
+    pub(super) fn whose(&self) -> Option<Fingerprint> {
+        self.ticket.as_ref().map(|ticket| Fingerprint(ticket.holder.person().fingerprint))
     }
 
     pub(super) fn into_engine(self) -> Box<dyn Engine + Send> {
@@ -129,7 +139,7 @@ impl Sitting {
         }
     }
 
-    fn send(&mut self, command: Command, words: &Words) {
+    pub(super) fn send(&mut self, command: Command, words: &Words) {
         if self.engine.send(command).is_err() {
             self.toast(words.say("toast-busy"));
         }

@@ -5,8 +5,9 @@ use anyhow::Result;
 use conclave_client::check::{CheckConfig, CheckReport, DeviceFound, DeviceTest, run as test};
 
 use super::CheckArguments;
+use crate::policy::{PLACE, Policy};
 
-pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
+pub(super) fn run(arguments: &CheckArguments, policy: &Policy) -> Result<u8> {
     let sources = arguments.sources.clone();
     let config = CheckConfig {
         camera: sources.camera.unwrap_or_default(),
@@ -16,11 +17,38 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<u8> {
     };
     let report = test(&config);
     if arguments.json {
+        let mut report = serde_json::to_value(&report)?;
+        report["policy"] = json(policy);
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("{}", words(&report));
+        print!("{}{}", words(&report), decided(policy));
     }
     Ok(if report.works() { 0 } else { 1 })
+}
+
+/// What the IT department decided, for people.
+fn decided(policy: &Policy) -> String {
+    if *policy == Policy::default() {
+        return format!("Policy: none ({PLACE})\n");
+    }
+    let lock = policy.lock_after.map_or("never".to_owned(), |after| format!("after {} minutes", after.as_secs() / 60));
+    let constant = policy.constant_bitrate_from.map_or("never".to_owned(), |from| format!("from {}", from.word()));
+    let credential = policy.credential.as_ref().map_or("none".to_owned(), |path| path.display().to_string());
+    format!(
+        "Policy: {PLACE}\n  highest level: {}\n  locks without use: {lock}\n  constant bitrate: {constant}\n  \
+         credential unless chosen: {credential}\n",
+        policy.max_level.word()
+    )
+}
+
+/// What the IT department decided, under the names of its keys.
+fn json(policy: &Policy) -> serde_json::Value {
+    serde_json::json!({
+        "max_level": policy.max_level.word(),
+        "lock_after_minutes": policy.lock_after.map_or(0, |after| after.as_secs() / 60),
+        "constant_bitrate_from": policy.constant_bitrate_from.map(conclave_model::Level::word),
+        "credential": policy.credential,
+    })
 }
 
 /// The report for people.
@@ -61,6 +89,15 @@ fn words(report: &CheckReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_policy_is_said_with_its_place() {
+        let policy = Policy { lock_after: Some(std::time::Duration::from_secs(600)), ..Policy::default() };
+        assert!(decided(&Policy::default()).contains("none"));
+        assert!(decided(&policy).contains("locks without use: after 10 minutes"), "{}", decided(&policy));
+        assert_eq!(json(&policy)["lock_after_minutes"], 10);
+        assert!(json(&policy)["constant_bitrate_from"].is_null());
+    }
 
     #[test]
     fn what_does_not_work_stands_out_with_its_reason() {

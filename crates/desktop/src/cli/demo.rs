@@ -7,24 +7,26 @@ use anyhow::Result;
 use conclave_capture::{CameraChoice, MicrophoneChoice};
 use conclave_client::{Config, Report, wall_clock};
 
-use super::{DemoArguments, Quit, headless, join, remembered, window};
+use super::{DemoArguments, Prepared, Quit, headless, join, prepare, window};
 use crate::{
     app::Start,
     demo::{Demo, DemoSpec},
+    policy::Policy,
     words::Words,
 };
 
-pub(super) fn run(arguments: &DemoArguments, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
+pub(super) fn run(arguments: &DemoArguments, policy: Policy, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
     let people = usize::from(arguments.people);
     if !arguments.headless.headless {
         let opened = display().and_then(|()| {
-            let (mut settings, _) = remembered();
+            let mut prepared = prepare(policy);
             join::use_sources(
-                &mut settings,
+                &mut prepared.settings,
                 &headless::with_what_is_there(&arguments.sources, headless::StandIn::Test, words),
             );
             // What a demonstration does without is not remembered for real meetings.
-            window((settings, None), Start::Demonstration(people), quit).map_err(|error| error.to_string())
+            window(Prepared { path: None, ..prepared }, Start::Demonstration(people), quit)
+                .map_err(|error| error.to_string())
         });
         match opened {
             Ok(()) => return Ok(0),

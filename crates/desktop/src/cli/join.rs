@@ -10,11 +10,12 @@ use conclave_identity::{
 };
 use zeroize::Zeroizing;
 
-use super::{JoinArguments, Quit, SourceArguments, headless, remembered, window};
+use super::{JoinArguments, Prepared, Quit, SourceArguments, headless, prepare, window};
 use crate::{
     app::{JoinStart, Start},
     explain,
     jobs::read_bounded,
+    policy::Policy,
     screens::unlock::data::Password,
     settings::Settings,
     words::Words,
@@ -29,8 +30,8 @@ const CARD: &str = "pkcs11:";
 /// The longest password file that is read.
 const MAX_PASSWORD_FILE: usize = 4096;
 
-pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
-    let (mut settings, path) = remembered();
+pub(super) fn run(arguments: JoinArguments, policy: Policy, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
+    let Prepared { mut settings, path, policy } = prepare(policy);
     // What a command line names counts for this meeting; it is not remembered for others.
     let path = if arguments.credential.is_some() { None } else { path };
     if let Some(credential) = arguments.credential {
@@ -40,7 +41,7 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> 
     if !arguments.headless.headless {
         use_sources(&mut settings, &arguments.sources);
         let start = JoinStart { invitation: arguments.invitation, password: password.unwrap_or_default() };
-        return window((settings, path), Start::Join(start), quit).map(|()| 0);
+        return window(Prepared { settings, path, policy }, Start::Join(start), quit).map(|()| 0);
     }
     arguments.headless.report.as_deref().map(headless::check_report).transpose()?;
     let credential = settings.credential.clone().context("name a credential with --credential")?;
@@ -49,12 +50,16 @@ pub(super) fn run(arguments: JoinArguments, words: &Words, quit: &Arc<Quit>) -> 
         None => ask_password(&credential, words)?,
     };
     let (holder, invitation) = unlock(&credential, &password, &arguments.invitation, words)?;
+    // Nothing needs it any more, and a meeting is long.
+    drop(password);
+    policy.check_level(invitation.content().level)?;
     let sources = headless::with_what_is_there(&arguments.sources, headless::StandIn::Nothing, words);
     let mut config = configure(Config::new(holder, invitation), sources);
     if let Some(height) = arguments.headless.height {
         config.video.height = height;
     }
     config.take_over = arguments.take_over;
+    policy.apply(&mut config);
     let mut participant = headless::Participant::start(config)?;
     if arguments.orders {
         participant.take_orders()?;
