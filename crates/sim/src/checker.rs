@@ -49,6 +49,28 @@ pub enum Violation {
         /// The level.
         level: Level,
     },
+    /// A member sees the meeting at a lower level than before, and nobody agreed to that.
+    #[error("participant {who} sees the level fall from {from} to {to}")]
+    LevelFell {
+        /// Who sees it.
+        who: usize,
+        /// The level before.
+        from: Level,
+        /// The level now.
+        to: Level,
+    },
+    /// A hostile move did not come to what it must come to.
+    #[error("{what} ({action:?}) was to come to {outcome:?}: {detail}")]
+    Unseen {
+        /// The move, in words.
+        what: &'static str,
+        /// The move.
+        action: crate::Move,
+        /// What it was to come to.
+        outcome: crate::HostileOutcome,
+        /// What was seen instead.
+        detail: String,
+    },
     /// A member believes that another is kept apart from it, or forges, though nobody does.
     #[error("participant {who} is led to believe that leaf {} {what}", leaf.0)]
     Suspected {

@@ -11,12 +11,16 @@
 #![forbid(unsafe_code)]
 
 mod checker;
+mod hostile;
+pub mod measure;
 mod media;
 mod network;
 mod participant;
 mod plan;
+mod puppet;
 mod simulation;
 
 pub use checker::{Totals, Violation};
-pub use plan::{Outcome, run};
+pub use hostile::{By, Move, Outcome as HostileOutcome, Row, run_hostile};
+pub use plan::{Outcome, run, run_short};
 pub use simulation::Simulation;

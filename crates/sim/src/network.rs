@@ -145,6 +145,11 @@ impl Weather {
         Self { config: *kinds.choose(random).unwrap_or(&base), latency }
     }
 
+    /// An undisturbed line.
+    pub(crate) fn plain(latency: Duration) -> Self {
+        Self { config: NetemConfig::new().latency(latency), latency }
+    }
+
     /// A line of this kind with a course of its own.
     pub(crate) fn line(&self, random: &mut ChaCha8Rng) -> Line {
         Line::new(self.config.seed(random.random()))

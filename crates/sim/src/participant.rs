@@ -1,6 +1,10 @@
 //! One simulated person: a credential, a connection of some quality, and at times a session.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conclave_e2ee::{Member, Memory};
 use conclave_identity::Holder;
@@ -104,6 +108,12 @@ impl Source {
 
     fn next(&self) -> Instant {
         self.next_sound.min(self.next_picture)
+    }
+
+    /// Nothing is due for a second.
+    pub(crate) fn pause(&mut self, now: Instant) {
+        self.next_sound = self.next_sound.max(now + Duration::from_secs(1));
+        self.next_picture = self.next_picture.max(now + Duration::from_secs(1));
     }
 
     /// What is due by `now`: a stamp, and whether it is a key frame.

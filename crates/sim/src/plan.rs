@@ -14,7 +14,7 @@ use crate::{
 
 /// How long a meeting may take to come to rest after a scene. Nobody admits a newcomer for 20 s at the most, and
 /// they may have to come twice.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a moment of rest may be waited for in a meeting that is at rest, for keys are renewed all the time.
 const MOMENT: Duration = Duration::from_secs(10);
@@ -63,7 +63,7 @@ enum Incident {
     Stall,
 }
 
-/// Plays the meeting that `seed` stands for. `base` is some instant.
+/// Plays the long meeting that `seed` stands for: minutes, up to 27 people. `base` is some instant.
 pub fn run(seed: u64, base: Instant) -> Outcome {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x005e_ed0f_7e57);
     let (people, scenes) = match seed % 10 {
@@ -71,6 +71,25 @@ pub fn run(seed: u64, base: Instant) -> Outcome {
         1..=3 => (random.random_range(5..=9), 6),
         _ => (random.random_range(2..=5), 8),
     };
+    play(seed, people, scenes, Some(WATCH), &mut random, base)
+}
+
+/// Plays the short meeting that `seed` stands for: a few people and seconds, so that many can be played. `base` is some
+/// instant.
+pub fn run_short(seed: u64, base: Instant) -> Outcome {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5_0000_7e57);
+    let people = if seed % 8 == 7 { 5 } else { random.random_range(2..=4) };
+    play(seed, people, 2, None, &mut random, base)
+}
+
+fn play(
+    seed: u64,
+    people: usize,
+    scenes: usize,
+    watch: Option<Duration>,
+    random: &mut ChaCha8Rng,
+    base: Instant,
+) -> Outcome {
     let outcome = |simulation: Option<&Simulation>, violation| Outcome {
         people,
         scenes,
@@ -79,15 +98,18 @@ pub fn run(seed: u64, base: Instant) -> Outcome {
         violation,
     };
     // Every third meeting has a lobby and a chair.
-    let made = if seed % 3 == 2 { Simulation::led(people, seed, base) } else { Simulation::new(people, seed, base) };
+    let made = Simulation::played(people, seed % 3 == 2, seed, base);
     let mut simulation = match made {
         Ok(simulation) => simulation,
         Err(error) => return outcome(None, Some((0, Violation::NotConverged(error.to_string())))),
     };
     for scene in 0..scenes {
-        let played =
-            if scene == 0 { opening(&mut simulation, &mut random) } else { later(&mut simulation, &mut random) };
-        if let Err(violation) = played.and_then(|()| simulation.come_to_rest()) {
+        let played = if scene == 0 { opening(&mut simulation, random) } else { later(&mut simulation, random) };
+        let rested = played.and_then(|()| match watch {
+            Some(watch) => simulation.come_to_rest(watch),
+            None => simulation.come_to_rest_soon(),
+        });
+        if let Err(violation) = rested {
             return outcome(Some(&simulation), Some((scene, violation)));
         }
     }
@@ -134,7 +156,7 @@ fn later(simulation: &mut Simulation, random: &mut ChaCha8Rng) -> Result<(), Vio
 }
 
 impl Simulation {
-    fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
+    pub(crate) fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
         let until = self.now + time;
         self.run_until(until)
     }
@@ -179,10 +201,10 @@ impl Simulation {
     }
 
     /// Lets time go on until everybody agrees on who is here, then watches that everybody is heard and seen.
-    fn come_to_rest(&mut self) -> Result<(), Violation> {
+    fn come_to_rest(&mut self, watch: Duration) -> Result<(), Violation> {
         self.rest_within(PATIENCE).map_err(Violation::NotConverged)??;
         let before = self.members();
-        self.run_for(WATCH)?;
+        self.run_for(watch)?;
         let again = self.rest_within(MOMENT);
         again.map_err(|reason| Violation::NotConverged(format!("it came to rest and then {reason}")))??;
         if self.members() != before {
@@ -191,8 +213,21 @@ impl Simulation {
         self.check_media()
     }
 
+    /// Lets time go on until everybody agrees on who is here, and hears and sees the others: no longer than it takes.
+    pub(crate) fn come_to_rest_soon(&mut self) -> Result<(), Violation> {
+        let deadline = self.now + PATIENCE;
+        loop {
+            self.rest_within(PATIENCE).map_err(Violation::NotConverged)??;
+            match self.check_media() {
+                Err(violation) if self.now >= deadline => return Err(violation),
+                Err(_) => self.run_for(MOMENT / 50)?,
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
     /// Lets time go on until the meeting is at rest; says why it is not.
-    fn rest_within(&mut self, patience: Duration) -> Result<Result<(), Violation>, String> {
+    pub(crate) fn rest_within(&mut self, patience: Duration) -> Result<Result<(), Violation>, String> {
         let deadline = self.now + patience;
         while let Some(reason) = self.unrest() {
             if self.now >= deadline {
@@ -258,7 +293,7 @@ impl Simulation {
     }
 
     /// Everybody hears everybody and sees whom they watch.
-    fn check_media(&self) -> Result<(), Violation> {
+    pub(crate) fn check_media(&self) -> Result<(), Violation> {
         let present = |(who, person): (usize, &'_ Participant)| {
             person.presence.as_ref().filter(|presence| presence.is_in()).map(|_| who)
         };

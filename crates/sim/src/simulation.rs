@@ -17,7 +17,7 @@ use conclave_identity::{
 };
 use conclave_model::{
     LeafIndex, Level, TrackKind,
-    wire::signal::{self, decode_from_relay, decode_to_relay},
+    wire::signal::{self, FromRelay, decode_from_relay, decode_to_relay},
 };
 use conclave_relay_core::{ConnectionId, Relay, RelayConfig};
 use conclave_session::{
@@ -26,17 +26,20 @@ use conclave_session::{
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub(crate) use leading::Leading;
+pub(crate) use leading::{Leading, open, with_lobby};
 
 use crate::{
     checker::{Checker, Totals, Violation},
+    hostile::Hostile,
+    measure::Meter,
     media::Stamp,
     network::{Datagram, MAX_UNDER_WAY, Weather, Wire},
     participant::{Participant, Presence, Source},
+    puppet::{FALSE_VOICE, Puppet, TRUE_VOICE},
 };
 
 /// The wall clock when the simulation begins, in seconds since 1970-01-01 UTC.
-const WALL: u64 = 1_800_000_000;
+pub(crate) const WALL: u64 = 1_800_000_000;
 
 /// The most that a machine may ask for at once.
 const MAX_OUTPUTS: usize = 20_000;
@@ -68,7 +71,7 @@ pub struct Simulation {
     pub(crate) now: Instant,
     invitation: Invitation,
     pub(crate) participants: Vec<Participant>,
-    relay: Relay,
+    pub(crate) relay: Relay,
     relay_wake: Instant,
     /// Whose connections are, as the relay has them.
     connections: BTreeMap<ConnectionId, usize>,
@@ -77,6 +80,14 @@ pub struct Simulation {
     pub(crate) checker: Checker,
     /// What the chair and the others do, where the meeting is led.
     pub(crate) leading: Option<Leading>,
+    /// What is known of those who are hostile, where somebody is.
+    pub(crate) hostile: Option<Hostile>,
+    /// Members by hand.
+    pub(crate) puppets: Vec<Puppet>,
+    /// What is spent, where that is measured.
+    pub(crate) meter: Option<Meter>,
+    /// How many of the participants talk and show themselves; all where it is not set.
+    pub(crate) talkers: Option<usize>,
     /// How often in a row something was due without time having passed.
     rounds: u32,
 }
@@ -88,7 +99,7 @@ impl Simulation {
     /// # Errors
     /// [`IssueError`] where no credentials can be made.
     pub fn new(people: usize, seed: u64, base: Instant) -> Result<Self, IssueError> {
-        Self::of(leading::open(people)?, None, seed, base)
+        Self::of(&leading::open(people)?, None, seed, base)
     }
 
     /// A meeting with a lobby and a chair who locks, ejects and changes the level.
@@ -98,13 +109,49 @@ impl Simulation {
     pub fn led(people: usize, seed: u64, base: Instant) -> Result<Self, IssueError> {
         let rehearsal = leading::with_lobby(people)?;
         let leading = Leading::new(&rehearsal.invitation);
-        Self::of(rehearsal, Some(leading), seed, base)
+        Self::of(&rehearsal, Some(leading), seed, base)
     }
 
-    fn of(rehearsal: Rehearsal, leading: Option<Leading>, seed: u64, base: Instant) -> Result<Self, IssueError> {
+    /// A meeting in which somebody is hostile; the last of the `cast` is listed and not cleared any more.
+    pub(crate) fn hostile(
+        cast: Arc<crate::hostile::Cast>,
+        is_led: bool,
+        seed: u64,
+        base: Instant,
+    ) -> Result<Self, IssueError> {
+        let leading = is_led.then(|| Leading::new(&cast.rehearsal.invitation));
+        let mut simulation = Self::of(&cast.rehearsal, leading, seed, base)?;
+        let level = cast.rehearsal.invitation.content().level;
+        simulation.hostile = Some(Hostile::new(cast, level));
+        Ok(simulation)
+    }
+
+    /// A meeting by a cast that is made once for each size.
+    pub(crate) fn played(people: usize, is_led: bool, seed: u64, base: Instant) -> Result<Self, IssueError> {
+        let cast = crate::hostile::cast(people, is_led, false)?;
+        let leading = is_led.then(|| Leading::new(&cast.rehearsal.invitation));
+        Self::of(&cast.rehearsal, leading, seed, base)
+    }
+
+    /// Seconds since 1970-01-01 UTC.
+    pub(crate) fn wall(&self) -> u64 {
+        WALL + self.elapsed().as_secs()
+    }
+
+    /// The signed invitation.
+    pub(crate) fn invitation(&self) -> &Invitation {
+        &self.invitation
+    }
+
+    pub(crate) fn of(
+        rehearsal: &Rehearsal,
+        leading: Option<Leading>,
+        seed: u64,
+        base: Instant,
+    ) -> Result<Self, IssueError> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let participants = rehearsal.holders.into_iter().map(|holder| Participant {
-            holder,
+        let participants = rehearsal.holders.iter().map(|holder| Participant {
+            holder: holder.clone(),
             weather: Weather::any(&mut random),
             sessions: 0,
             memory: None,
@@ -118,7 +165,7 @@ impl Simulation {
             random,
             base,
             now: base,
-            invitation: rehearsal.invitation,
+            invitation: rehearsal.invitation.clone(),
             participants,
             relay: Relay::new(config, base),
             relay_wake: base,
@@ -126,6 +173,10 @@ impl Simulation {
             lost: Vec::new(),
             checker: Checker::default(),
             leading,
+            hostile: None,
+            puppets: Vec::new(),
+            meter: None,
+            talkers: None,
             rounds: 0,
         })
     }
@@ -178,7 +229,8 @@ impl Simulation {
         let people = self.participants.iter();
         let events = people.flat_map(|person| [person.comes_at, person.presence.as_ref().map(Presence::next_event)]);
         let lost = self.lost.iter().map(|(at, _)| *at);
-        events.flatten().chain(lost).fold(self.relay_wake, Instant::min)
+        let puppets = self.puppets.iter().map(|puppet| puppet.next_event(self.now));
+        events.flatten().chain(lost).chain(puppets).fold(self.relay_wake, Instant::min)
     }
 
     /// What is due at this moment, in words.
@@ -210,6 +262,7 @@ impl Simulation {
             self.serve_session(who)?;
             self.tidy(who)?;
         }
+        self.serve_puppets()?;
         if self.relay_wake <= now {
             self.relay.handle_timeout(now);
             self.drain_relay()?;
@@ -276,7 +329,16 @@ impl Simulation {
             return Ok(());
         }
         let is_frame = matches!(input, Input::LocalFrame(..));
+        let is_commit = matches!(input, Input::Signal(FromRelay::Committed { .. }));
+        let begun = self.meter.as_ref().map(|meter| (meter.clock)());
         let result = presence.session.handle_input(input, self.now);
+        if let (Some(meter), Some(begun)) = (&mut self.meter, begun) {
+            let spent = (meter.clock)().saturating_duration_since(begun);
+            *meter.spent.entry(who).or_default() += spent;
+            if is_commit {
+                meter.followed.push(spent);
+            }
+        }
         self.drain_session(who)?;
         match result {
             // What a network does to datagrams, and what was under way to somebody who joined later, is nobody's fault.
@@ -307,8 +369,10 @@ impl Simulation {
             self.relay_hears(who, connection, message)?;
         }
         while let Some(message) = self.arrived_from_relay(who) {
-            let message =
-                decode_from_relay(&message).map_err(|error| Violation::Refused { who, error: error.to_string() })?;
+            let message = match decode_from_relay(&message) {
+                Err(_) if self.hostile.is_some() => return self.hang_up_on(who),
+                decoded => decoded.map_err(|error| Violation::Refused { who, error: error.to_string() })?,
+            };
             self.input(who, Input::Signal(message))?;
         }
         Ok(())
@@ -336,7 +400,12 @@ impl Simulation {
     }
 
     fn due_frame(&mut self, who: usize) -> Option<(Stamp, bool)> {
+        let talks = self.talkers.is_none_or(|talkers| who < talkers);
         let presence = self.participants[who].presence.as_mut()?;
+        if !talks {
+            presence.source.pause(self.now);
+            return None;
+        }
         presence.source.due(who, presence.number, self.now)
     }
 
@@ -368,6 +437,16 @@ impl Simulation {
     }
 
     fn on_frame(&mut self, receiver: usize, frame: &RemoteFrame) -> Result<(), Violation> {
+        if let Some(hostile) = &mut self.hostile {
+            hostile.played_true += usize::from(frame.frame.data == TRUE_VOICE);
+            hostile.played_false += usize::from(frame.frame.data == FALSE_VOICE);
+            if frame.frame.data == TRUE_VOICE || frame.frame.data == FALSE_VOICE {
+                return Ok(());
+            }
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.first_frames.entry(receiver).or_insert(self.now);
+        }
         let stamp = Stamp::read(&frame.frame, self.base).filter(|stamp| stamp.track == frame.track);
         let stamp = stamp.ok_or(Violation::Altered { receiver })?;
         let Some(presence) = &self.participants[receiver].presence else { return Ok(()) };

@@ -8,7 +8,10 @@ use crate::run::cargo;
 const MEASUREMENTS: &[(&str, &str, &str)] = &[
     ("codec", "conclave-codec", "codec_speed"),
     ("group", "conclave-e2ee", "costs"),
+    ("proofs", "conclave-session", "proofs"),
+    ("admission", "conclave-sim", "admission"),
     ("relay", "conclave-relay-core", "fan_out"),
+    ("way_out", "conclave-relay", "way_out"),
 ];
 
 /// Runs one measurement, or all.

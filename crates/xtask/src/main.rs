@@ -9,6 +9,7 @@ mod gates;
 mod manual;
 mod package;
 mod run;
+mod soak;
 mod system;
 
 use anyhow::Result;
@@ -36,8 +37,8 @@ enum Task {
     },
     /// Sets everything up and runs all that continuous integration runs.
     Test {
-        /// How many seeds the simulation runs.
-        #[arg(long, default_value_t = 20)]
+        /// How many seeds the simulation runs: honest, led and hostile meetings.
+        #[arg(long, default_value_t = 2000)]
         seeds: u32,
     },
     /// Checks which crate may import which, and the licences of third parties.
@@ -57,6 +58,12 @@ enum Task {
         /// Decides the mutations.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+    },
+    /// Plays many simulated meetings: honest, led and hostile ones.
+    Soak {
+        /// How many.
+        #[arg(long, default_value_t = 100_000)]
+        seeds: u32,
     },
     /// Makes the Debian packages of the app and of the relay under target/packages.
     Package,
@@ -90,6 +97,10 @@ fn main() -> Result<()> {
         Task::Fuzz { target, seconds, seed } => {
             system::install(&[Purpose::Build])?;
             fuzz::run(target.as_deref(), seconds, seed)
+        }
+        Task::Soak { seeds } => {
+            system::install(&[Purpose::Build, Purpose::Test])?;
+            soak::run(seeds)
         }
         Task::Package => {
             system::install(&[Purpose::Build, Purpose::Package])?;

@@ -1,1 +1,64 @@
 //! Seeded meetings on a simulated network; the tests are in `tests/`.
+//!
+//! `CONCLAVE_SEEDS` says how many seeds are played in all, half of them with somebody hostile; `CONCLAVE_SEED` plays a
+//! single one of each kind. The seeds are split over [`PARTS`] tests, so that the test runner's processes share them.
+
+#![allow(clippy::print_stdout, clippy::panic, reason = "for tests only")]
+
+mod table;
+
+use std::{env, time::Instant};
+
+use conclave_sim::Outcome;
+
+pub use table::TABLE;
+
+/// Over how many tests the seeds of each kind are split.
+pub const PARTS: u64 = 4;
+
+/// The seeds of one kind that one part plays; all parts together play `default` where nothing else is said.
+pub fn seeds(part: u64, default: u64) -> Vec<u64> {
+    match number("CONCLAVE_SEED") {
+        Some(seed) => (seed % PARTS == part).then_some(seed).into_iter().collect(),
+        None => (0..number("CONCLAVE_SEEDS").map_or(default, |all| all.div_ceil(2)))
+            .filter(|seed| seed % PARTS == part)
+            .collect(),
+    }
+}
+
+/// Plays seeds one after the other, tells of each, and fails with all that failed.
+///
+/// # Panics
+/// Where a property did not hold, with the seeds.
+pub fn play_all(test: &str, seeds: &[u64], play: impl Fn(u64, Instant) -> Outcome) {
+    let failures: Vec<String> = seeds.iter().filter_map(|seed| play_one(test, *seed, &play)).collect();
+    assert!(failures.is_empty(), "{} of {} seeds failed:\n{}", failures.len(), seeds.len(), failures.join("\n"));
+}
+
+fn play_one(test: &str, seed: u64, play: impl Fn(u64, Instant) -> Outcome) -> Option<String> {
+    let begun = Instant::now();
+    let outcome = play(seed, begun);
+    let totals = outcome.totals;
+    println!(
+        "{test}, seed {seed}: {} people, {} scenes, {:.0} simulated s in {:.2} s, {} frames sent, {} opened, {} epochs \
+         entered, {} admissions, {} orders, at most {} rounds at once",
+        outcome.people,
+        outcome.scenes,
+        outcome.elapsed.as_secs_f64(),
+        begun.elapsed().as_secs_f64(),
+        totals.sent,
+        totals.opened,
+        totals.epochs,
+        totals.admitted,
+        totals.orders,
+        totals.longest_rush,
+    );
+    let (scene, violation) = outcome.violation?;
+    let again = format!("CONCLAVE_SEED={seed} cargo nextest run -p conclave-simulation-tests -E 'test({test})'");
+    Some(format!("seed {seed}, scene {scene}: {violation} (again: {again})"))
+}
+
+fn number(name: &str) -> Option<u64> {
+    let word = env::var(name).ok()?;
+    Some(word.trim().parse().unwrap_or_else(|_| panic!("{name} is \"{word}\"; a number is needed")))
+}

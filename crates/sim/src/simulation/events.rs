@@ -8,11 +8,15 @@ use conclave_session::{EndReason, Event, Standing};
 use rand::RngExt;
 
 use super::Simulation;
-use crate::checker::Violation;
+use crate::{checker::Violation, hostile::Sign};
 
 impl Simulation {
     pub(super) fn on_event(&mut self, who: usize, event: Event) -> Result<(), Violation> {
         let now = self.now;
+        if let Some(hostile) = &mut self.hostile {
+            hostile.hear(who, &event, now);
+        }
+        let is_split = self.hostile.as_ref().is_some_and(|hostile| hostile.is_split);
         let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
         match event {
             Event::Admitted { me } => {
@@ -22,12 +26,17 @@ impl Simulation {
             Event::EpochChanged(epoch) => {
                 presence.epoch = Some(epoch);
                 presence.settled_at = now;
+                if let Some(meter) = &mut self.meter {
+                    meter.entered.entry(who).or_insert((now, epoch));
+                }
             }
             Event::Roster(members) => {
                 presence.roster = members.clone();
                 presence.wishes_due = true;
                 if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
-                    self.checker.roster(connection, epoch, &members)?;
+                    if !is_split {
+                        self.checker.roster(connection, epoch, &members)?;
+                    }
                     self.check_members(&members, connection, epoch)?;
                 }
             }
@@ -35,7 +44,15 @@ impl Simulation {
                 presence.governance = Some(governance.clone());
                 presence.lead_due = true;
                 if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
-                    self.checker.governance(connection, epoch, &governance)?;
+                    if !is_split {
+                        self.checker.governance(connection, epoch, &governance)?;
+                    }
+                }
+                if let Some(hostile) = &mut self.hostile {
+                    if governance.level < hostile.level {
+                        return Err(Violation::LevelFell { who, from: hostile.level, to: governance.level });
+                    }
+                    hostile.level = governance.level;
                 }
                 self.check_clearances(who, governance.level)?;
             }
@@ -47,6 +64,11 @@ impl Simulation {
             Event::PathUp => presence.is_path_up = true,
             Event::PathDown => presence.is_path_up = false,
             Event::Ended(reason) => return self.on_ended(who, &reason),
+            Event::NewcomerRefused { .. }
+            | Event::Objected { .. }
+            | Event::Standing { .. }
+            | Event::TrackForged { .. }
+                if self.hostile.is_some() => {}
             // Who was put out may come again before the relay has heard of it.
             Event::NewcomerRefused { error: NewcomerError::Ejected | NewcomerError::Member(_), .. }
                 if self.leading.is_some() => {}
@@ -79,6 +101,12 @@ impl Simulation {
         if let Some(presence) = &mut person.presence {
             presence.ended = Some(reason.clone());
             person.memory = presence.session.memory();
+        }
+        if let Some(hostile) = &mut self.hostile {
+            hostile.signs.push((self.now, who, Sign::Ended));
+            hostile.reasons.push(format!("{who}: {reason:?}"));
+            person.comes_at = person.wants_in.then_some(again);
+            return Ok(());
         }
         match reason {
             EndReason::Left => Ok(()),

@@ -37,13 +37,13 @@ impl Leading {
 }
 
 /// A meeting into which all who are listed may come.
-pub(super) fn open(people: usize) -> Result<Rehearsal, IssueError> {
+pub(crate) fn open(people: usize) -> Result<Rehearsal, IssueError> {
     Rehearsal::new(&RehearsalSpec::new(people, WALL))
 }
 
 /// A meeting whose second and third follow the chair, whose second is the originator too, and where some are cleared
 /// for no more than RESTRICTED.
-pub(super) fn with_lobby(people: usize) -> Result<Rehearsal, IssueError> {
+pub(crate) fn with_lobby(people: usize) -> Result<Rehearsal, IssueError> {
     let (admission, succession, originator) = (Admission::Lobby, vec![1, 2], Some(1));
     let mut rehearsal =
         Rehearsal::new(&RehearsalSpec { admission, succession, originator, ..RehearsalSpec::new(people, WALL) })?;
@@ -146,6 +146,9 @@ impl Simulation {
         connection: ConnectionId,
         epoch: Epoch,
     ) -> Result<(), Violation> {
+        if self.hostile.is_some() {
+            self.check_people(members)?;
+        }
         let Some(leading) = &self.leading else { return Ok(()) };
         for member in members {
             let name = &member.person.fingerprint;
@@ -156,6 +159,16 @@ impl Simulation {
             self.checker.not_ejected(who, name, connection, epoch)?;
         }
         Ok(())
+    }
+
+    /// Everybody in a group with somebody hostile is of the cast, and not the one whose clearance is over.
+    fn check_people(&self, members: &[Member]) -> Result<(), Violation> {
+        let cleared = self.participants.len().saturating_sub(1);
+        let numbers = members.iter().map(|member| self.number_of(&member.person.fingerprint));
+        match numbers.into_iter().find(|who| *who >= cleared) {
+            Some(who) => Err(Violation::Uninvited { who }),
+            None => Ok(()),
+        }
     }
 
     /// Everybody whom a member sees in the group is cleared for the level that it sees.

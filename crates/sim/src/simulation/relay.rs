@@ -22,6 +22,9 @@ impl Simulation {
         message: ToRelay,
     ) -> Result<(), Violation> {
         let now = self.now;
+        if let (Some(meter), ToRelay::Commit(commit)) = (&mut self.meter, &message) {
+            meter.sizes.push((commit.commit.len(), commit.welcome.as_ref().map_or(0, bytes::Bytes::len)));
+        }
         match (connection, message) {
             (None, ToRelay::Hello(hello)) => self.admit(who, hello)?,
             (Some(connection), message) => self.relay.handle_signal(connection, message, now),
@@ -53,7 +56,7 @@ impl Simulation {
     }
 
     /// Takes out what the relay asks for.
-    pub(super) fn drain_relay(&mut self) -> Result<(), Violation> {
+    pub(crate) fn drain_relay(&mut self) -> Result<(), Violation> {
         bound("the relay's connections", self.relay.peers(), 2 * self.participants.len())?;
         for _ in 0..MAX_OUTPUTS {
             match self.relay.poll_output() {
@@ -61,8 +64,25 @@ impl Simulation {
                     self.relay_wake = at;
                     return Ok(());
                 }
-                Output::Signal(connection, message) => self.relay_says(connection, &message)?,
+                Output::Signal(connection, message) => {
+                    if let Some(puppet) = self.puppet_of(connection) {
+                        puppet.signals.push_back(message);
+                        continue;
+                    }
+                    let who = self.connections.get(&connection).copied();
+                    let messages = match (&mut self.hostile, who) {
+                        (Some(hostile), Some(who)) => hostile.pass(who, message),
+                        (Some(_) | None, _) => vec![message],
+                    };
+                    for message in &messages {
+                        self.relay_says(connection, message)?;
+                    }
+                }
                 Output::Transmit(sent) => {
+                    if let Some(puppet) = self.puppets.iter_mut().find(|puppet| puppet.address == sent.to) {
+                        puppet.datagrams.push_back(sent);
+                        continue;
+                    }
                     let owner = self.participants.iter_mut().filter_map(|person| person.presence.as_mut());
                     if let Some(presence) = owner.into_iter().find(|presence| presence.address == sent.to) {
                         presence.down.send(Datagram { from: sent.from, to: sent.to, bytes: sent.bytes }, self.now);
@@ -103,7 +123,7 @@ impl Simulation {
     }
 
     /// The relay notices that a connection is gone.
-    pub(super) fn close(&mut self, connection: ConnectionId) -> Result<(), Violation> {
+    pub(crate) fn close(&mut self, connection: ConnectionId) -> Result<(), Violation> {
         if self.connections.remove(&connection).is_some() {
             self.relay.close(connection, self.now);
         }

@@ -1,0 +1,263 @@
+//! A meeting in which a move is made, and what must come of it.
+
+use std::time::{Duration, Instant};
+
+use conclave_model::wire::signal::Refusal;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Hostile, Outcome, Row, Sign, cast};
+use crate::{Simulation, Violation, participant::Presence, plan};
+
+/// How long a meeting may take until everybody is in.
+const ASSEMBLY: Duration = Duration::from_secs(40);
+
+/// How often it is looked whether a move has come to what it must.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How late lines and their weather may make a sign, beyond what the table says.
+const LATE: Duration = Duration::from_millis(400);
+
+/// Besides the honest who are in from the start: the rogue, one who comes late, one whose clearance is over.
+const OTHERS: usize = 2;
+
+/// Plays a meeting in which the move of `row` is made, as `seed` decides. `base` is some instant.
+///
+/// The violation of an outcome whose scene is 0 happened before the move, of 1 from it on, of 2 after it.
+pub fn run_hostile(row: &Row, seed: u64, base: Instant) -> plan::Outcome {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x0bad_5eed);
+    let large = seed % 40 == 39;
+    let is_led = row.action.needs_led() || (!row.action.needs_open() && random.random_bool(0.5));
+    // Two honest are enough for most moves; in a led meeting the rogue comes after the three of the succession.
+    let honest = match (large, is_led) {
+        (true, _) => random.random_range(6..=9),
+        (false, true) => 3,
+        (false, false) => random.random_range(2..=3),
+    };
+    // In a led meeting every fifth is cleared for no more than RESTRICTED; the rogue is not held back by that.
+    let honest = if is_led && honest % 5 == 4 { honest - 1 } else { honest };
+    let made = cast(honest + OTHERS, is_led, true).and_then(|cast| Simulation::hostile(cast, is_led, seed, base));
+    let outcome = |simulation: Option<&Simulation>, violation| plan::Outcome {
+        people: honest + 1,
+        scenes: 1,
+        totals: simulation.map(Simulation::totals).unwrap_or_default(),
+        elapsed: simulation.map_or(Duration::ZERO, Simulation::elapsed),
+        violation,
+    };
+    let mut simulation = match made {
+        Ok(simulation) => simulation,
+        Err(error) => return outcome(None, Some((0, Violation::NotConverged(error.to_string())))),
+    };
+    let played = simulation
+        .assemble(honest, row, &mut random)
+        .map_err(|violation| (0, violation))
+        .and_then(|()| simulation.suffer(row, &mut random).map_err(|violation| (1, violation)))
+        .and_then(|()| simulation.recover().map_err(|violation| (2, violation)));
+    outcome(Some(&simulation), played.err())
+}
+
+/// What is compared before and after a move.
+struct Before {
+    at: Instant,
+    /// Who is in, with the number of the session.
+    here: Vec<(usize, u32)>,
+    dropped: u64,
+    /// Who is not counted upon to see it.
+    victim: usize,
+}
+
+impl Simulation {
+    /// The honest and the rogue become members.
+    fn assemble(&mut self, honest: usize, row: &Row, random: &mut ChaCha8Rng) -> Result<(), Violation> {
+        let victim = random.random_range(1..honest);
+        let Some(cast) = self.hostile.as_mut().map(|hostile| {
+            hostile.victim = victim;
+            hostile.cast.clone()
+        }) else {
+            return Ok(());
+        };
+        for who in 0..honest {
+            self.participants[who].wants_in = true;
+            let after = if who == 0 { 0 } else { random.random_range(150..400) };
+            self.participants[who].comes_at = Some(self.now + Duration::from_millis(after));
+        }
+        self.run_for(Duration::from_millis(200))?;
+        let Some(rules) = cast.rules() else { return Ok(()) };
+        let holder = cast.rehearsal.holders[honest].clone();
+        let entered = self.enter_puppet(&holder, rules, |_| ())?;
+        if let Err(why) = entered {
+            return Err(Violation::Accused { who: honest, why: why.to_string() });
+        }
+        let deadline = self.now + ASSEMBLY;
+        while let Some(reason) = self.not_assembled(honest) {
+            if self.now > deadline {
+                return Err(Violation::NotConverged(reason));
+            }
+            self.run_for(LOOK)?;
+        }
+        if row.action.needs_voice() {
+            self.puppets[0].voice = Some(true);
+            self.run_for(Duration::from_millis(1500))?;
+        }
+        self.run_for(Duration::from_millis(random.random_range(0..300)))
+    }
+
+    fn not_assembled(&self, honest: usize) -> Option<String> {
+        let rogue = self.puppets.first().and_then(|rogue| rogue.group.as_ref());
+        let Some(group) = rogue else { return Some("the rogue is no member".to_owned()) };
+        for who in 0..honest {
+            let ready = |presence: &Presence| {
+                presence.is_in()
+                    && presence.is_path_up
+                    && presence.epoch == Some(group.epoch())
+                    && presence.roster.len() == honest + 1
+            };
+            if !self.participants[who].presence.as_ref().is_some_and(ready) {
+                return Some(format!("{who} is not a member of {}", group.epoch()));
+            }
+        }
+        None
+    }
+
+    /// The move is made; everybody sees of it what they must.
+    fn suffer(&mut self, row: &Row, random: &mut ChaCha8Rng) -> Result<(), Violation> {
+        let victim = self.victim();
+        let number = |who: &usize| (*who, self.participants[*who].presence.as_ref().map_or(0, |here| here.number));
+        let here = self.honest().iter().map(number).collect();
+        let before = Before { at: self.now, here, dropped: self.dropped(), victim };
+        if let Some(hostile) = &mut self.hostile {
+            hostile.signs.clear();
+            hostile.reasons.clear();
+        }
+        self.strike(row.action, random)?;
+        let deadline = before.at + row.within + LATE;
+        loop {
+            let missing = self.missing(row, &before);
+            let is_over = self.now >= deadline;
+            // What must have no effect is watched to the end.
+            match missing {
+                None if row.outcome != Outcome::Ignored || is_over => return self.spared(row, &before),
+                Some(detail) if is_over => return Err(self.unseen(row, detail)),
+                None | Some(_) => self.run_for(LOOK)?,
+            }
+        }
+    }
+
+    /// What is still missing of what a move must come to.
+    fn missing(&self, row: &Row, before: &Before) -> Option<String> {
+        let hostile = self.hostile.as_ref()?;
+        let victim = hostile.victim;
+        let by_all = |sign: Sign, but: Option<usize>| {
+            let told = |who: usize| hostile.signs.iter().any(|(_, whose, what)| (*whose, *what) == (who, sign));
+            let blind = before.here.iter().map(|(who, _)| *who).find(|who| Some(*who) != but && !told(*who));
+            blind.map(|who| format!("{who} saw no {sign:?}"))
+        };
+        let put_out = self.puppets.first().map(|rogue| rogue.refused);
+        let rogue_stays = (put_out != Some(Some(Refusal::Misbehaved))).then(|| format!("the rogue: {put_out:?}"));
+        match row.outcome {
+            Outcome::Refused => by_all(Sign::Refused, None),
+            Outcome::AtTheDoor => (!hostile.at_the_door).then(|| "it got past the door".to_owned()),
+            Outcome::NotFollowed => by_all(Sign::Objected, None).or(rogue_stays),
+            Outcome::Annulled | Outcome::PutOut => rogue_stays,
+            Outcome::Dropped => (self.dropped() <= before.dropped).then(|| "nothing was counted".to_owned()),
+            Outcome::Rejoined => {
+                let ended = hostile.signs.iter().any(|(_, who, sign)| (*who, *sign) == (victim, Sign::Ended));
+                let is_back = self.participants[victim].presence.as_ref().is_some_and(Presence::is_in);
+                (!ended || !is_back).then(|| format!("{victim}: ended {ended}, is back {is_back}"))
+            }
+            Outcome::Shown => by_all(Sign::Apart, hostile.is_split.then_some(before.victim)),
+            Outcome::Named => by_all(Sign::Forged, None),
+            Outcome::Ignored => None,
+        }
+    }
+
+    /// Whoever is not hit goes on undisturbed, and nothing false was played.
+    fn spared(&self, row: &Row, before: &Before) -> Result<(), Violation> {
+        let Some(hostile) = &self.hostile else { return Ok(()) };
+        let may_end = |who: usize| match row.outcome {
+            Outcome::Rejoined | Outcome::Shown => who == hostile.victim,
+            Outcome::Refused
+            | Outcome::AtTheDoor
+            | Outcome::NotFollowed
+            | Outcome::Annulled
+            | Outcome::PutOut
+            | Outcome::Dropped
+            | Outcome::Named
+            | Outcome::Ignored => false,
+        };
+        let is_ours = |who: usize| before.here.iter().any(|(other, _)| *other == who);
+        let wrong = |(_, who, sign): &&(Instant, usize, Sign)| {
+            let stray = match sign {
+                Sign::Ended => !may_end(*who),
+                Sign::Objected => row.outcome != Outcome::NotFollowed,
+                Sign::Forged => row.outcome != Outcome::Named,
+                // Who comes with a package that is refused is seen to; a rogue that forks is shown to be apart.
+                Sign::Refused | Sign::Apart => false,
+            };
+            stray && is_ours(*who)
+        };
+        if let Some((_, who, sign)) = hostile.signs.iter().find(wrong) {
+            return Err(self.unseen(row, format!("{who} saw {sign:?}")));
+        }
+        if hostile.played_false > 0 && row.outcome != Outcome::Named {
+            return Err(self.unseen(row, format!("{} false frames were played", hostile.played_false)));
+        }
+        Ok(())
+    }
+
+    fn unseen(&self, row: &Row, detail: String) -> Violation {
+        let ends = self.hostile.as_ref().map(|hostile| hostile.reasons.join(", ")).unwrap_or_default();
+        let signs = self
+            .hostile
+            .as_ref()
+            .map(|hostile| format!("{:?}", hostile.signs.iter().map(|(_, who, sign)| (who, sign)).collect::<Vec<_>>()));
+        let detail = format!("{detail}; ended: [{ends}]; signs: {}", signs.unwrap_or_default());
+        Violation::Unseen { what: row.what, action: row.action, outcome: row.outcome, detail }
+    }
+
+    /// What the honest and the relay dropped so far.
+    fn dropped(&self) -> u64 {
+        let sessions = self.participants.iter().filter_map(|person| person.presence.as_ref());
+        let of_members = sessions.map(|presence| {
+            let counters = presence.session.counters();
+            counters.frames_forged
+                + counters.frames_replayed
+                + counters.frames_malformed
+                + counters.frames_unknown_epoch
+                + counters.frames_epoch_gone
+                + counters.frames_of_strangers
+                + counters.packets_malformed
+                + counters.packets_late
+                + counters.signals_ignored
+        });
+        let relay = self.relay.counters();
+        let of_relay = relay.packets_foreign + relay.packets_malformed + relay.late_commits + relay.objections_ignored;
+        of_members.sum::<u64>() + of_relay
+    }
+
+    /// The hostile part ends; the honest come to rest, and hear and see one another.
+    fn recover(&mut self) -> Result<(), Violation> {
+        self.dismiss_puppets()?;
+        let was_split = self.hostile.as_mut().is_some_and(|hostile: &mut Hostile| {
+            hostile.tamper = None;
+            std::mem::take(&mut hostile.is_split)
+        });
+        let late = self.late();
+        if self.participants[late].wants_in {
+            // Whom the relay misrepresented comes anew.
+            self.crash(late, Duration::ZERO);
+            self.participants[late].comes_at = Some(self.now + Duration::from_millis(100));
+        }
+        if was_split {
+            // Who is shown to be apart leaves, and comes again.
+            for who in 0..self.participants.len() {
+                if self.participants[who].wants_in {
+                    self.crash(who, Duration::ZERO);
+                    let after = Duration::from_millis(if who == 0 { 100 } else { 400 });
+                    self.participants[who].comes_at = Some(self.now + after);
+                }
+            }
+        }
+        self.come_to_rest_soon()
+    }
+}

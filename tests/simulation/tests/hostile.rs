@@ -1,0 +1,51 @@
+//! Hostile moves: by the relay, a member, both, and who wants to come in.
+
+#![allow(clippy::print_stdout)]
+
+use conclave_sim::run_hostile;
+use conclave_simulation_tests::{TABLE, play_all, seeds};
+
+/// Seeds in the short form: some of each move.
+const DEFAULT_SEEDS: u64 = 2 * TABLE.len() as u64;
+
+fn part(part: u64) {
+    let test = format!("hostile_moves_come_to_what_the_table_says_{part}");
+    play_all(&test, &seeds(part, DEFAULT_SEEDS), |seed, base| {
+        let row = &TABLE[usize::try_from(seed).unwrap_or(0) % TABLE.len()];
+        run_hostile(row, seed, base)
+    });
+}
+
+#[test]
+fn hostile_moves_come_to_what_the_table_says_0() {
+    part(0);
+}
+
+#[test]
+fn hostile_moves_come_to_what_the_table_says_1() {
+    part(1);
+}
+
+#[test]
+fn hostile_moves_come_to_what_the_table_says_2() {
+    part(2);
+}
+
+#[test]
+fn hostile_moves_come_to_what_the_table_says_3() {
+    part(3);
+}
+
+#[test]
+fn every_move_is_in_the_table_once() {
+    println!("{:<9}{:<72}{:<12}within", "who", "what", "comes to");
+    for row in TABLE {
+        let (by, outcome) = (format!("{:?}", row.by), format!("{:?}", row.outcome));
+        println!("{by:<9}{:<72}{outcome:<12}{:.1} s", row.what, row.within.as_secs_f64());
+    }
+    let mut moves: Vec<_> = TABLE.iter().map(|row| row.action).collect();
+    moves.sort_unstable();
+    moves.dedup();
+    assert_eq!(moves.len(), TABLE.len(), "a move has two outcomes");
+    assert_eq!(moves, conclave_sim::Move::ALL, "a move has no outcome");
+}
