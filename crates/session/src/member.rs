@@ -108,7 +108,7 @@ impl Member {
     pub(crate) fn begin(&mut self, link: &mut Link, now: Instant) -> Going {
         tracing::debug!(leaf = self.group.me().0, epoch = self.group.epoch().0, "admitted");
         link.tell(Event::Admitted { me: self.group.me() });
-        self.receiver.admitted(now);
+        self.receiver.begin(now);
         self.tell_group(link);
         self.announce(link, now);
         self.receiver.retry(&mut self.group, &self.neighbours, link, now);
@@ -218,8 +218,10 @@ impl Member {
     }
 
     pub(crate) fn deadline(&self, link: &Link) -> Option<Instant> {
+        // While a commit is objected to, nothing is committed: what is due waits for the answer.
+        let duty = self.duty.deadline().filter(|_| self.objection.is_none());
         earliest([
-            self.duty.deadline(),
+            duty,
             self.duty.answer_due(),
             self.renewal_due().and_then(|due| self.duty.free_at(due)),
             self.duty.paused_until(),

@@ -187,6 +187,35 @@ fn where_the_relay_does_not_annul_the_honest_leave() {
 }
 
 #[test]
+fn who_objects_waits_for_the_answer_without_asking_to_be_woken_at_once() {
+    let mut world = World::with_lobby(4);
+    let meant = world.rehearsal.invitation.clone();
+    let open = world.rehearsal.reissue(|content| content.admission = Admission::Open).unwrap().clone();
+    world.rehearsal.invitation = meant;
+    world.seats[2].invitation = Some(open);
+    for seat in [0, 1, 2] {
+        world.join(seat);
+        world.run(Duration::from_millis(200));
+        world.command(0, Command::Admit(Vec::new()));
+        world.run(Duration::from_millis(500));
+    }
+    world.run(Duration::from_secs(10));
+    world.catches = |_, message| matches!(message, ToRelay::Object { .. });
+    world.join(3);
+    let objected = |world: &World| world.seats[0].events.iter().any(|event| matches!(event, Event::Objected { .. }));
+    for _ in 0..1000 {
+        if objected(&world) {
+            break;
+        }
+        world.run(Duration::from_millis(5));
+    }
+    assert!(objected(&world));
+    // There is something to commit, which has to wait until the relay has annulled the other's.
+    world.command(0, Command::Admit(Vec::new()));
+    assert!(world.seats[0].wake > world.now, "it would be woken again and again");
+}
+
+#[test]
 fn keys_are_renewed_without_a_gap_in_the_media() {
     let mut world = World::assembled(4);
     world.run(Duration::from_secs(2));

@@ -20,7 +20,7 @@ pub(crate) struct Seat {
     pub(super) address: SocketAddr,
     pub(crate) session: Option<Session>,
     pub(crate) connection: Option<ConnectionId>,
-    pub(super) wake: Instant,
+    pub(crate) wake: Instant,
     pub(super) sends: bool,
     pub(super) key_wanted: bool,
     pub(super) pictures: u32,
