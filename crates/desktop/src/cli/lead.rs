@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, Read as _},
-    sync::mpsc::{Receiver, TryRecvError, sync_channel},
+    sync::mpsc::{Receiver, sync_channel},
 };
 
 use conclave_client::{Order, Snapshot, Waiting};
@@ -84,10 +84,7 @@ pub(super) fn lines() -> io::Result<Receiver<String>> {
 
 /// The next line, if there is one.
 pub(super) fn next(lines: &Receiver<String>) -> Option<String> {
-    match lines.try_recv() {
-        Ok(line) => Some(line),
-        Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-    }
+    lines.try_recv().ok()
 }
 
 /// What whoever leads has to know, a line for each thing that can change: level, lock, chair, lobby, safety words.

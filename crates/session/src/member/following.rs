@@ -178,6 +178,7 @@ impl Member {
         self.epochs.entered(epoch, !change.removed.is_empty(), &mut self.group, now);
         if change.level.is_some() {
             self.epochs.forget_others(epoch, &mut self.group);
+            self.receiver.begin(now);
         }
         if !self.epochs.is_switching() {
             self.sender.switched(link, now);

@@ -27,7 +27,8 @@ use crate::{
 /// Another member is not asked for key frames of one track more often than this.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
 
-/// For this long after admission frames of earlier epochs are to be expected, and nothing to tell of.
+/// For this long after admission, and after the keys of earlier epochs were dropped for a change of the level, frames of
+/// those epochs are to be expected, and nothing to tell of.
 const NEW_HERE: Duration = Duration::from_secs(3);
 
 /// A track of another member.
@@ -41,7 +42,8 @@ pub(super) struct Receiver {
     pictures: BTreeMap<RemoteTrack, VideoOrder>,
     key_frames: Throttle<RemoteTrack>,
     reports: Reports,
-    admitted: Option<Instant>,
+    /// When this member came, or the group to another level.
+    began: Option<Instant>,
 }
 
 impl Receiver {
@@ -52,12 +54,13 @@ impl Receiver {
             pictures: BTreeMap::new(),
             key_frames: Throttle::new(KEY_FRAME_INTERVAL),
             reports: Reports::default(),
-            admitted: None,
+            began: None,
         }
     }
 
-    pub(super) fn admitted(&mut self, now: Instant) {
-        self.admitted = Some(now);
+    /// Frames of the epochs before cannot be opened from now on.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.began = Some(now);
     }
 
     /// Opens a frame and gives out whose turn it is.
@@ -167,7 +170,7 @@ impl Receiver {
             }
             Err(OpenError::UnknownEpoch(Missing::Gone)) => {
                 link.counters.frames_epoch_gone += 1;
-                if self.admitted.is_none_or(|at| now.saturating_duration_since(at) > NEW_HERE) {
+                if self.began.is_none_or(|at| now.saturating_duration_since(at) > NEW_HERE) {
                     self.reports.note(neighbours.leaf_of(head.sender), UndecryptableCause::UnknownEpoch, now);
                 }
                 return;

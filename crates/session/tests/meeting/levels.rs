@@ -104,6 +104,20 @@ fn no_frame_of_another_level_opens() {
 }
 
 #[test]
+fn frames_that_a_change_of_the_level_overtakes_are_no_failure_to_show() {
+    let mut world = restricted();
+    world.run(Duration::from_secs(5));
+    world.command(CHAIR, Command::SetLevel(Level::Secret));
+    world.run(Duration::from_secs(2));
+    let sessions = world.seats[..4].iter().filter_map(|seat| seat.session.as_ref());
+    let gone: u64 = sessions.map(|session| session.counters().frames_epoch_gone).sum();
+    assert!(gone > 0, "some were on their way");
+    for seat in &world.seats[..4] {
+        assert!(!seat.events.iter().any(|event| matches!(event, Event::Undecryptable { .. })));
+    }
+}
+
+#[test]
 fn lowering_the_level_takes_the_originator_and_the_chair_and_counts_once() {
     let mut world = restricted();
     world.command(CHAIR, Command::SetLevel(Level::Secret));
