@@ -271,3 +271,38 @@ fn knows(
     let holder = credential::open(path, secret, wall)?;
     Ok(whose.is_none_or(|whose| Fingerprint(holder.person().fingerprint) == whose))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_card_in_use_is_not_asked_and_its_pin_is_told_all_the_same() {
+        // Nobody loads this module: that would fail.
+        let card = Path::new("pkcs11:token=Anna?module-path=/nowhere/module.so");
+        let seal = Seal::of("1234").unwrap();
+        assert!(knows(card, "1234", Some(&seal), None, 0).unwrap());
+        assert!(!knows(card, "1235", Some(&seal), None, 0).unwrap());
+        assert!(!knows(card, "1234", None, None, 0).unwrap(), "nothing to tell the PIN by");
+    }
+
+    #[test]
+    fn the_password_of_another_credential_opens_nothing() {
+        use conclave_identity::issue::{Rehearsal, RehearsalSpec, Validity, delegate};
+        let wall = 1_795_440_000;
+        let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(2, wall)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut credential = |index: usize| {
+            let issued = rehearsal.authority.issue_credential(&delegate(index, wall), Validity::days(wall, 1)).unwrap();
+            let path = folder.path().join(format!("{index}.pem"));
+            conclave_identity::credential::write_private(&path, &issued.to_pem("correct horse").unwrap()).unwrap();
+            (path, Fingerprint(issued.holder().person().fingerprint))
+        };
+        let (own, other) = (credential(0), credential(1));
+        assert!(knows(&own.0, "correct horse", None, Some(own.1), wall).unwrap());
+        assert!(!knows(&other.0, "correct horse", None, Some(own.1), wall).unwrap());
+        assert!(knows(&own.0, "wrong", None, Some(own.1), wall).is_err());
+    }
+}

@@ -31,7 +31,7 @@ fn decided(policy: &Policy) -> String {
     if *policy == Policy::default() {
         return format!("Policy: none ({PLACE})\n");
     }
-    let lock = policy.lock_after.map_or("never".to_owned(), |after| format!("after {} minutes", after.as_secs() / 60));
+    let lock = policy.lock_after.map_or("never".to_owned(), |after| format!("after {} min", after.as_secs() / 60));
     let constant = policy.constant_bitrate_from.map_or("never".to_owned(), |from| format!("from {}", from.word()));
     let credential = policy.credential.as_ref().map_or("none".to_owned(), |path| path.display().to_string());
     format!(
@@ -94,7 +94,7 @@ mod tests {
     fn the_policy_is_said_with_its_place() {
         let policy = Policy { lock_after: Some(std::time::Duration::from_secs(600)), ..Policy::default() };
         assert!(decided(&Policy::default()).contains("none"));
-        assert!(decided(&policy).contains("locks without use: after 10 minutes"), "{}", decided(&policy));
+        assert!(decided(&policy).contains("locks without use: after 10 min"), "{}", decided(&policy));
         assert_eq!(json(&policy)["lock_after_minutes"], 10);
         assert!(json(&policy)["constant_bitrate_from"].is_null());
     }

@@ -28,7 +28,7 @@ pub fn announce(ctx: &egui::Context, words: &Words) {
     let whole = ctx.content_rect();
     let width = (whole.width() - 2.0 * space::L).min(560.0);
     let place = Rect::from_min_size(
-        Pos2::new(whole.center().x - width / 2.0, whole.top() + space::BANNER + space::S),
+        Pos2::new(whole.center().x - width / 2.0, whole.top() + space::BANNER + space::HEADER + space::S),
         Vec2::new(width, 44.0),
     );
     let area = egui::Area::new(egui::Id::unique("lock-soon")).order(egui::Order::Foreground).interactable(false);
