@@ -2,8 +2,8 @@
 //!
 //! All members of an epoch can derive each other's frame keys, so a member that colludes with the relay can seal
 //! frames in another's name. Therefore each sender signs what it sent: at least every 300 ms a frame carries, inside
-//! the seal, a *proof*: the hashes of the frames of the last 600 ms, signed with the media key of its leaf. Receivers
-//! compare with what they opened.
+//! the seal, a *proof*: the hashes of the frames of the last 600 ms (of those that no two proofs spoke of, however old
+//! they are), signed with the media key of its leaf. Receivers compare with what they opened.
 //!
 //! ```text
 //! proof     = epoch:u64 sections:u8 section* signature:64
@@ -14,20 +14,26 @@
 //!
 //! Layers stand in ascending order. The section of the frame's own layer ends with the frame before it, so that a
 //! proof is worth nothing in any other frame. The other sections are there because a relay may pass on one layer now
-//! and another next: what came of the first is proven by frames of the second.
+//! and another next: what came of the first is proven by frames of the second. They reach back 1 s.
 //!
 //! # What is found, and when
 //! - A frame that differs from what a proof says, two frames of one number, a proof that is wrong in itself, numbers
 //!   that run backwards: at once, hence within 300 ms of a forged frame where proofs come through.
-//! - Proofs that do not come: after 1 s in which at most one frame was lost, since two frames would have to be. Where
+//! - Proofs that do not come: after 1.5 s in which at most one frame was lost, since two frames would have to be (one,
+//!   where the relay went on with another layer). What is lost is known by the numbers: a frame that was overtaken is
+//!   lost until it comes, and what lies between a frame and those that overtook it may have carried its proofs. Where
 //!   more is lost, by chance or by the relay's doing, absence is weighed: each missing proof counts the logarithm of
 //!   the share that is lost, and 24 in all (a chance below one in ten million) is called forged. A run without any
 //!   proof ends so after about 3 s at 5 % loss, 4 s at 10 %, 6 s at 30 % and 11 s at 50 %.
-//! - Not found: less than 1 s of frames on a track whose owner sends nothing on it afterwards (a relay can always make
+//! - Not found: less than 1.5 s of frames on a track whose owner sends nothing on it afterwards (a relay can always make
 //!   the last words vanish), and single gaps of 300 ms that a relay buys with as much visible loss as would explain
 //!   them.
 //!
-//! Time is that in which frames flow: a pause of the sender proves nothing and costs nothing.
+//! Time is that in which frames flow: a pause of the sender proves nothing and costs nothing. It is the receiver's, by
+//! which frames may come more slowly than they were sent while a queue fills up; hence 1.5 s, though an honest frame's
+//! second proof is sent after 600 ms as a rule, and 1.4 s where the sender pauses before both.
+//!
+//! An honest sender must not be called forged, which would silence them: where both explanations are left, loss it is.
 //!
 //! # What it costs
 //! A second, the two bytes of the length in each frame included (the test `proofs_cost_what_the_documentation_says` and
@@ -37,7 +43,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | microphone alone, 50 frames of 120 bytes | 1,265 (10 kbit/s) | 2,427 | 0.21 ms | 0.35 ms |
 //! | camera, one layer, 30 pictures of 6 kB | 826 (7 kbit/s) | 1,785 | 0.48 ms | 0.55 ms |
-//! | camera, three layers, each | 1,872 (15 kbit/s) | | | |
+//! | camera, three layers, each | 2,502 (20 kbit/s) | | | |
 
 mod receiver;
 mod sender;

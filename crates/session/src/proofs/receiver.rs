@@ -7,13 +7,16 @@ use std::{
 
 use conclave_model::{Epoch, Layer, LeafIndex, TrackKind, wire::FrameHead};
 
-use super::{Hash, INTERVAL, MAX_PROOF, PAUSE, Proof, Section, Signature, hash, statement};
+use super::{Hash, INTERVAL, MAX_PROOF, PAUSE, Proof, REACH, Section, Signature, hash, statement};
 
-/// A frame that no proof speaks of after frames flowed for this long is judged.
-const DEADLINE: Duration = Duration::from_millis(1000);
+/// A frame that no proof speaks of after frames flowed for this long is judged. Of an honest frame both proofs have been
+/// sent by then: in the worst case, where the sender pauses before each, after twice [`INTERVAL`] and [`PAUSE`].
+const DEADLINE: Duration = Duration::from_millis(1500);
 
-/// With so many frames lost since, one of the two proofs that every frame has must have come.
-const EXCUSED_ABOVE: u64 = 1;
+/// With so many frames missing since, one of the two proofs that every frame has must have come. Where the relay went on
+/// with another layer before they were sent there, a single one of that layer is sure to follow.
+const EXCUSED_ABOVE: usize = 1;
+const EXCUSED_ABOVE_ELSEWHERE: usize = 0;
 
 /// A larger step ahead is a pause of the relay's, not loss.
 const LONGEST_LOSS: u32 = 64;
@@ -66,7 +69,7 @@ pub enum Forgery {
 
 /// Checks the frames of all other members.
 ///
-/// Memory is bounded: at most 48 kB for each layer of each track of each member.
+/// Memory is bounded: at most 56 kB for each layer of each track of each member.
 #[derive(Debug, Default)]
 pub struct Checker {
     tracks: BTreeMap<(LeafIndex, TrackKind), Track>,
@@ -79,8 +82,8 @@ struct Track {
     /// How long frames have flowed.
     flow: Duration,
     last: Option<Instant>,
-    /// Frames that never came.
-    lost: u64,
+    /// How many frames came: a clock that orders what is known of different layers.
+    came: u64,
     forged: bool,
 }
 
@@ -88,12 +91,20 @@ struct Track {
 #[derive(Debug, Default)]
 struct Lane {
     newest: Option<u32>,
-    /// Each frame that came in order, and how many of the track were lost by then.
-    seen: VecDeque<(u32, u64)>,
+    /// When the newest came, on the track's clock.
+    newest_came: u64,
+    /// From here on it is known which frames came. None of an honest sender is more than [`FURTHEST_BEHIND`] older.
+    oldest: u32,
+    /// When [`Self::oldest`] began to be known.
+    begun: u64,
+    /// Frames between the oldest and the newest that have not come, in the order of numbers.
+    missing: VecDeque<Missing>,
     /// In the order of opening.
     unproven: VecDeque<Unproven>,
     /// In the order of numbers.
     proven: VecDeque<(u32, Hash)>,
+    /// The track's flow at the last frame.
+    flow: Duration,
     /// How long frames have flowed since the last proof.
     silent: Duration,
     last: Option<Instant>,
@@ -110,8 +121,17 @@ struct Unproven {
     hash: Hash,
     /// The track's flow at its opening.
     flow: Duration,
-    /// The track's lost frames before it.
-    lost: u64,
+    /// Where it has its place on the track's clock, by its number.
+    place: u64,
+}
+
+/// A frame that has not come.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    number: u32,
+    /// When the one before it came, and when it was missed, on the track's clock.
+    place: u64,
+    missed: u64,
 }
 
 impl Checker {
@@ -172,12 +192,16 @@ impl Track {
                 .filter(|(layer, _)| **layer != head.layer)
                 .for_each(|(_, lane)| lane.unproven.clear());
         }
+        self.came += 1;
         let lane = self.lanes.entry(head.layer).or_default();
-        lane.silent += self::elapsed(&mut lane.last, now);
-        self.lost = self.lost.saturating_add_signed(lane.count(head.number)?);
-        let lost = lane.lost_before(head.number, self.lost);
-        lane.note(head.number, hash(head, sealed), self.flow, lost)?;
-        if !proof.is_empty() {
+        lane.flow = self.flow;
+        let pause = self::elapsed(&mut lane.last, now);
+        let place = lane.follow(head.number, self.came)?;
+        lane.note(head.number, hash(head, sealed), self.flow, place)?;
+        if proof.is_empty() {
+            lane.silent += pause;
+        } else {
+            // Senders prove after a pause, not in it: the one before this frame is no sign of a missing proof.
             self.take_proof(head, proof, verify)?;
         }
         self.judge()
@@ -212,73 +236,117 @@ impl Track {
 
     /// Whether what is not proven by now can be honest.
     fn judge(&mut self) -> Result<(), Forgery> {
-        for lane in self.lanes.values_mut() {
-            let (flow, lost) = (self.flow, self.lost);
-            while let Some(oldest) = lane.unproven.pop_front_if(|frame| frame.flow + DEADLINE <= flow) {
-                if lost.saturating_sub(oldest.lost) <= EXCUSED_ABOVE {
-                    return Err(Forgery::Unproven);
-                }
+        let is_due = |frame: &Unproven| frame.flow + DEADLINE <= self.flow;
+        for (layer, lane) in &self.lanes {
+            let is_late = |frame: &Unproven| {
+                let went_on = lane.flow >= frame.flow + REACH + PAUSE;
+                let excused = if went_on { EXCUSED_ABOVE } else { EXCUSED_ABOVE_ELSEWHERE };
+                self.missing_since(*layer, frame) <= excused
+            };
+            if lane.unproven.iter().take_while(|frame| is_due(frame)).any(is_late) {
+                return Err(Forgery::Unproven);
             }
             if lane.unproven.len() > MAX_UNPROVEN || lane.improbability() > SUSPICION {
                 return Err(Forgery::Withheld);
             }
         }
+        for lane in self.lanes.values_mut() {
+            while lane.unproven.pop_front_if(|frame| frame.flow + DEADLINE <= self.flow).is_some() {}
+        }
         Ok(())
+    }
+
+    /// How many frames have not come that may have carried a proof of this one.
+    fn missing_since(&self, layer: Layer, frame: &Unproven) -> usize {
+        let count = |(of, lane): (&Layer, &Lane)| {
+            let could_tell = |missing: &&Missing| {
+                if *of == layer { is_after(missing.number, frame.number) } else { missing.missed > frame.place }
+            };
+            lane.missing.iter().filter(could_tell).count()
+        };
+        self.lanes.iter().map(count).sum()
     }
 }
 
 impl Lane {
-    /// Follows the numbers; returns how many more frames (or fewer, where one is late) are lost.
-    fn count(&mut self, number: u32) -> Result<i64, Forgery> {
-        self.came += 1.0;
+    /// Follows the numbers; returns the place of this one on the track's clock, on which it is `came` now.
+    ///
+    /// Late frames take the place that they would have had, so that what is missing is known exactly: neither does a
+    /// frame that was lost excuse anything once it has come, nor is anything held against one that came after the
+    /// frames that proved it.
+    fn follow(&mut self, number: u32, came: u64) -> Result<u64, Forgery> {
         let Some(newest) = self.newest else {
-            self.newest = Some(number);
-            return Ok(0);
+            self.begin(number, came);
+            self.count(0.0);
+            return Ok(came);
         };
         let (ahead, behind) = (number.wrapping_sub(newest), newest.wrapping_sub(number));
-        let lost = if ahead <= u32::MAX / 2 {
-            self.newest = Some(number);
+        if is_after(number, newest) {
             if ahead > LONGEST_LOSS {
                 self.unproven.clear();
+                self.begin(number, came);
+                self.count(0.0);
+                return Ok(came);
             }
-            if ahead <= LONGEST_LOSS { i64::from(ahead) - 1 } else { 0 }
-        } else if behind <= FURTHEST_BEHIND {
-            -1
-        } else {
+            let place = self.newest_came;
+            self.missing.extend((1..ahead).map(|step| Missing {
+                number: newest.wrapping_add(step),
+                place,
+                missed: came,
+            }));
+            (self.newest, self.newest_came) = (Some(number), came);
+            let furthest = number.wrapping_sub(FURTHEST_BEHIND);
+            if is_after(furthest, self.oldest) {
+                self.oldest = furthest;
+                while self.missing.pop_front_if(|missing| is_after(furthest, missing.number)).is_some() {}
+            }
+            self.count(f64::from(ahead - 1));
+            return Ok(came);
+        }
+        if behind > FURTHEST_BEHIND {
             return Err(Forgery::Backwards);
-        };
-        #[expect(clippy::cast_precision_loss, reason = "at most 64")]
-        let lost_now = lost as f64;
-        self.missed = (self.missed + lost_now).max(0.0);
-        let scale = 1.0 - 1.0 / LOSS_MEMORY;
-        (self.missed, self.came) = (self.missed * scale, self.came * scale);
+        }
+        if let Some(at) = self.missing.iter().position(|missing| missing.number == number) {
+            self.count(-1.0);
+            return Ok(self.missing.remove(at).map_or(came, |missing| missing.place));
+        }
+        let place = self.begun;
+        if is_after(self.oldest, number) {
+            // From before anything came: whatever lies between was sent as well, and may have carried the proofs.
+            let between = (1..self.oldest.wrapping_sub(number)).rev();
+            for step in between {
+                self.missing.push_front(Missing { number: number.wrapping_add(step), place, missed: came });
+            }
+            self.oldest = number;
+        }
         // The same number again is no late frame; `note` finds it.
-        Ok(if ahead == 0 { 0 } else { lost })
+        self.count(0.0);
+        Ok(place)
     }
 
-    /// How many frames of the track were lost before this one, which is the newest or a late one; `lost` is how many
-    /// are by now.
-    fn lost_before(&mut self, number: u32, lost: u64) -> u64 {
-        if self.newest != Some(number) {
-            let is_before = |(other, _): &&(u32, u64)| (1..=FURTHEST_BEHIND).contains(&number.wrapping_sub(*other));
-            return self.seen.iter().rev().find(is_before).map_or(0, |(_, lost)| *lost);
-        }
-        self.seen.push_back((number, lost));
-        if self.seen.len() > FURTHEST_BEHIND as usize {
-            self.seen.pop_front();
-        }
-        lost
+    /// Nothing is known of the frames before this one.
+    fn begin(&mut self, number: u32, came: u64) {
+        self.missing.clear();
+        (self.newest, self.newest_came) = (Some(number), came);
+        (self.oldest, self.begun) = (number, came);
+    }
+
+    /// Measures the loss: a frame came, and so many more (or fewer, where it is late) are missing.
+    fn count(&mut self, missed: f64) {
+        let scale = 1.0 - 1.0 / LOSS_MEMORY;
+        self.missed = (self.missed + missed).max(0.0) * scale;
+        self.came = (self.came + 1.0) * scale;
     }
 
     /// Remembers an opened frame until it is proven.
-    fn note(&mut self, number: u32, hash: Hash, flow: Duration, lost: u64) -> Result<(), Forgery> {
+    fn note(&mut self, number: u32, hash: Hash, flow: Duration, place: u64) -> Result<(), Forgery> {
         if let Some((_, proven)) = self.proven.iter().rev().find(|(other, _)| *other == number) {
             return if *proven == hash { Ok(()) } else { Err(Forgery::Contradicted) };
         }
         if self.unproven.iter().any(|frame| frame.number == number) {
             return Err(Forgery::Twice);
         }
-        self.unproven.push_back(Unproven { number, hash, flow, lost });
+        self.unproven.push_back(Unproven { number, hash, flow, place });
         Ok(())
     }
 
@@ -290,9 +358,11 @@ impl Lane {
                 return Err(Forgery::Contradicted);
             }
         }
-        let is_new = |(newest, _): &(u32, Hash)| (1..=u32::MAX / 2).contains(&number.wrapping_sub(*newest));
-        if self.proven.back().is_none_or(is_new) {
-            self.proven.push_back((number, hash));
+        // Proofs come late as frames do, and what they prove may come later still: each has its place.
+        let at = self.proven.iter().rposition(|(other, _)| !is_after(*other, number)).map_or(0, |before| before + 1);
+        let is_known = at.checked_sub(1).and_then(|before| self.proven.get(before)).is_some_and(|(n, _)| *n == number);
+        if !is_known {
+            self.proven.insert(at, (number, hash));
             if self.proven.len() > MAX_PROVEN {
                 self.proven.pop_front();
             }
@@ -306,6 +376,11 @@ impl Lane {
         let loss = ((self.missed + 1.0) / (self.missed + self.came + 2.0)).clamp(LEAST_LOSS, 0.9);
         self.suspicion - missing * loss.ln()
     }
+}
+
+/// Whether a number follows another; numbers wrap.
+fn is_after(number: u32, other: u32) -> bool {
+    (1..=u32::MAX / 2).contains(&number.wrapping_sub(other))
 }
 
 /// How long frames flowed since the one before.
