@@ -292,9 +292,9 @@ mod tests {
     fn the_password_of_another_credential_opens_nothing() {
         use conclave_identity::issue::{Rehearsal, RehearsalSpec, Validity, delegate};
         let wall = 1_795_440_000;
-        let mut rehearsal = Rehearsal::new(&RehearsalSpec::new(2, wall)).unwrap();
+        let rehearsal = Rehearsal::new(&RehearsalSpec::new(2, wall)).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut credential = |index: usize| {
+        let credential = |index: usize| {
             let issued = rehearsal.authority.issue_credential(&delegate(index, wall), Validity::days(wall, 1)).unwrap();
             let path = folder.path().join(format!("{index}.pem"));
             conclave_identity::credential::write_private(&path, &issued.to_pem("correct horse").unwrap()).unwrap();
