@@ -244,11 +244,11 @@ fn hidden(world: &World) -> (Vec<Hidden>, Vec<Hidden>) {
         (Marker::new("the password of the credentials", PASSWORD), file("password")),
         (Marker::new("the PIN of the card", PIN), file("pin")),
     ];
-    for number in 0..2 {
+    for (number, (owner, ..)) in PEOPLE.iter().enumerate().take(2) {
         let key = world.private_number(number).unwrap();
         // In pieces, for the lines of a PEM file break it.
         for (place, piece) in key.chunks_exact(16).enumerate() {
-            let what = format!("the private key of {}, part {place}", PEOPLE[number].0);
+            let what = format!("the private key of {owner}, part {place}");
             secrets.push((Marker::new(what, piece), file(&format!("{number}.der"))));
         }
         let in_pem = key.chunks_exact(16).filter(|piece| Marker::new("", piece).is_in(&file(&format!("{number}.key"))));
