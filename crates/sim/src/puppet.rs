@@ -27,7 +27,7 @@ use conclave_transport::{Output as PathOutput, Path, Slot, Transmit};
 const PULSE_INTERVAL: Duration = Duration::from_secs(2);
 const VOICE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Between two proofs of its voice.
+/// Capture time and encoding delay of its frames.
 const TIMELESS: [u8; 12] = [0; 12];
 
 /// What its frames contain: nobody else's begin so.
@@ -120,8 +120,10 @@ impl Puppet {
         while let Some(signal) = self.signals.pop_front() {
             self.on_signal(signal, wall, now);
         }
+        // A path holds one received packet at a time.
         while let Some(Transmit { from, to, bytes }) = self.datagrams.pop_front() {
             let _: Result<(), _> = self.path.handle_datagram(from, to, &bytes, now);
+            self.drain(&mut acts, now);
         }
         if let Some(group) = &mut self.group
             && self.next_pulse <= now
@@ -144,6 +146,13 @@ impl Puppet {
         if self.path_due <= now {
             self.path.handle_timeout(now);
         }
+        self.drain(&mut acts, now);
+        acts.extend(self.says.drain(..).map(Act::Say));
+        acts
+    }
+
+    /// Takes out of the path what it has.
+    fn drain(&mut self, acts: &mut Vec<Act>, now: Instant) {
         loop {
             match self.path.poll_output() {
                 PathOutput::Transmit(sent) => acts.push(Act::Send(sent)),
@@ -151,12 +160,10 @@ impl Puppet {
                 PathOutput::Event(_) => {}
                 PathOutput::Wake(due) => {
                     self.path_due = due;
-                    break;
+                    return;
                 }
             }
         }
-        acts.extend(self.says.drain(..).map(Act::Say));
-        acts
     }
 
     fn on_signal(&mut self, signal: FromRelay, wall: u64, now: Instant) {
