@@ -52,7 +52,7 @@ pub enum Outcome {
     Dropped,
     /// Whom it hits loses the connection, and is a member again by themselves.
     Rejoined,
-    /// The honest members show that they are kept apart.
+    /// The honest members show that they are kept apart, or whom it hits notices first and comes anew.
     Shown,
     /// The honest members show that a track is forged, and play it no more.
     Named,

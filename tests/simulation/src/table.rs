@@ -32,7 +32,7 @@ pub const TABLE: &[Row] = &[
     row(Move::FalseRefusalOfCommit, Relay, "a commit is refused that nobody made", Dropped, 1000),
     row(Move::FalseEjection, Relay, "a member is said to be ejected", Rejoined, 6000),
     row(Move::TenMegabytesFromRelay, Relay, "10 MB are given out as a key package", Rejoined, 6000),
-    row(Move::ToldToCreate, Relay, "somebody is told to make a group where there is one", Rejoined, 16_000),
+    row(Move::ToldToCreate, Relay, "somebody is told to make a group where there is one", Shown, 12_000),
     row(Move::GroupForked, Both, "each half gets another commit", Shown, 10_000),
     row(Move::VoiceForged, Both, "a member's voice is made up by another", Named, 1100),
     row(Move::AddsStranger, Member, "a commit adds somebody who is not on the list", NotFollowed, 2000),

@@ -160,15 +160,19 @@ impl Simulation {
             Outcome::NotFollowed => by_all(Sign::Objected, None).or(rogue_stays),
             Outcome::Annulled | Outcome::PutOut => rogue_stays,
             Outcome::Dropped => (self.dropped() <= before.dropped).then(|| "nothing was counted".to_owned()),
-            Outcome::Rejoined => {
-                let ended = hostile.signs.iter().any(|(_, who, sign)| (*who, *sign) == (victim, Sign::Ended));
-                let is_back = self.participants[victim].presence.as_ref().is_some_and(Presence::is_in);
-                (!ended || !is_back).then(|| format!("{victim}: ended {ended}, is back {is_back}"))
-            }
+            Outcome::Shown if self.has_rejoined(victim) => None,
+            Outcome::Rejoined => (!self.has_rejoined(victim)).then(|| format!("{victim} did not end and come back")),
             Outcome::Shown => by_all(Sign::Apart, hostile.is_split.then_some(before.victim)),
             Outcome::Named => by_all(Sign::Forged, None),
             Outcome::Ignored => None,
         }
+    }
+
+    /// Whether the session of whom it hit ended, and they are a member again.
+    fn has_rejoined(&self, victim: usize) -> bool {
+        let signs = self.hostile.as_ref().map_or(&[][..], |hostile| &hostile.signs[..]);
+        let ended = signs.iter().any(|(_, who, sign)| (*who, *sign) == (victim, Sign::Ended));
+        ended && self.participants[victim].presence.as_ref().is_some_and(Presence::is_in)
     }
 
     /// Whoever is not hit goes on undisturbed, and nothing false was played.

@@ -71,8 +71,9 @@ impl Simulation {
                 self.whisper(victim, &forged);
             }
             Move::PulseForged => {
-                let pulse = FromRelay::Pulse { from: PeerId(1), pulse: Bytes::from_static(&[0; 100]) };
-                self.whisper(victim, &pulse);
+                // In the present epoch, of the first leaf, with a signature that is none.
+                let pulse = [&epoch.0.to_be_bytes()[..], &[0; 92]].concat().into();
+                self.whisper(victim, &FromRelay::Pulse { from: PeerId(1), pulse });
             }
             Move::FalseAnnulment => {
                 self.whisper(victim, &FromRelay::Annulled { epoch: Epoch(epoch.0.saturating_sub(1)) })
