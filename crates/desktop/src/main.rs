@@ -9,14 +9,21 @@ use conclave_desktop::{
     policy::PLACE,
 };
 use conclave_identity::hygiene::{forbid_core_dumps, hide_process};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 /// What is logged unless `CONCLAVE_LOG` says otherwise. The window's library warns of what a desktop lacks, which nobody
 /// who runs the program can mend.
 const LOGGED: &str = "warn,winit=error";
 
-/// What is not logged whatever `CONCLAVE_LOG` says: below this level, the library for ICE writes its passwords down.
-const NEVER_MORE: [&str; 2] = ["is=debug", "is::agent=debug"];
+/// Whether something may be logged whatever `CONCLAVE_LOG` says: the library for ICE writes its passwords down at the most
+/// detailed level.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    let is_ice = metadata.target() == "is" || metadata.target().starts_with("is::");
+    !is_ice || *metadata.level() != Level::TRACE
+}
 
 fn main() -> ExitCode {
     // Before there are keys. What the system refuses is no reason to keep anybody out.
@@ -27,9 +34,8 @@ fn main() -> ExitCode {
     }
     // Standard error, so that what a script reads on standard output stays clean.
     let filter = EnvFilter::try_from_env("CONCLAVE_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
-    let filter = NEVER_MORE.iter().filter_map(|most| most.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(filter).with(lines.with_filter(filter_fn(is_harmless))).init();
     match run(arguments, Path::new(PLACE)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
