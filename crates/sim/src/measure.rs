@@ -44,7 +44,7 @@ pub(crate) struct Meter {
     /// What each participant computed.
     pub(crate) spent: BTreeMap<usize, Duration>,
     /// What following one commit took, for each commit and member.
-    pub(crate) followed: Vec<Duration>,
+    pub(crate) followed: Vec<(usize, Duration)>,
     /// When each participant entered an epoch last, and which.
     pub(crate) entered: BTreeMap<usize, (Instant, Epoch)>,
     /// When each participant opened its first frame.
@@ -197,10 +197,12 @@ fn eject(simulation: &mut Simulation, measured: &mut Measured) -> Result<(), Mea
     let chair = meter(simulation).and_then(|meter| meter.spent.get(&0).copied()).unwrap_or_default();
     simulation.run_for(AFTERWARDS)?;
     let Some(meter) = simulation.meter.take() else { return Ok(()) };
-    let typical = median(&meter.followed);
-    measured.switched = meter.entered.values().map(|(at, _)| at.duration_since(begun) + chair + typical).collect();
+    let own = |who: usize| meter.followed.iter().find(|(whose, _)| *whose == who).map(|(_, took)| *took);
+    let switched = meter.entered.iter();
+    measured.switched =
+        switched.map(|(who, (at, _))| at.duration_since(begun) + chair + own(*who).unwrap_or_default()).collect();
     measured.switched.sort_unstable();
-    measured.followed = meter.followed;
+    measured.followed = meter.followed.iter().map(|(_, took)| *took).collect();
     measured.followed.sort_unstable();
     measured.ejected = meter.sizes.first().map_or(0, |(commit, _)| *commit);
     let expected = simulation.honest().len();
@@ -222,11 +224,6 @@ fn eject(simulation: &mut Simulation, measured: &mut Measured) -> Result<(), Mea
         }
     }
     Ok(())
-}
-
-/// The middle of some durations; zero where there is none.
-pub fn median(durations: &[Duration]) -> Duration {
-    percentile(durations, 50)
 }
 
 /// A percentile of some durations; zero where there is none.

@@ -336,7 +336,7 @@ impl Simulation {
             let spent = (meter.clock)().saturating_duration_since(begun);
             *meter.spent.entry(who).or_default() += spent;
             if is_commit {
-                meter.followed.push(spent);
+                meter.followed.push((who, spent));
             }
         }
         self.drain_session(who)?;

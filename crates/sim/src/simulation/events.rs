@@ -43,10 +43,10 @@ impl Simulation {
             Event::Governance(governance) => {
                 presence.governance = Some(governance.clone());
                 presence.lead_due = true;
-                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
-                    if !is_split {
-                        self.checker.governance(connection, epoch, &governance)?;
-                    }
+                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection)
+                    && !is_split
+                {
+                    self.checker.governance(connection, epoch, &governance)?;
                 }
                 if let Some(hostile) = &mut self.hostile {
                     if governance.level < hostile.level {
