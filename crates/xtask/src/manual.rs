@@ -118,7 +118,7 @@ fn page(program: &str, what: &str, ask: &dyn Fn(&[String]) -> Result<String>, mo
 /// All subcommands, those within others as well.
 fn commands(text: &mut String, ask: &dyn Fn(&[String]) -> Result<String>, of: &Help, chain: &[String]) -> Result<()> {
     for (name, _) in of.commands.iter().filter(|(name, _)| name != "help") {
-        let chain = [chain, &[name.clone()]].concat();
+        let chain = [chain, std::slice::from_ref(name)].concat();
         let help = Help::parse(&ask(&chain)?)?;
         if help.commands.is_empty() {
             writeln!(text, ".SS {}", bold(&chain.join(" ")))?;

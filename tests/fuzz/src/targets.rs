@@ -21,12 +21,15 @@ pub struct Target {
     pub may_abort: bool,
 }
 
+/// Takes one input.
+pub type Run = Box<dyn FnMut(&[u8])>;
+
 /// One run of a target.
 pub struct Case {
     /// Inputs that are valid, or lead far.
     pub valid: Vec<Vec<u8>>,
     /// Takes an input; panics where it should not be taken so.
-    pub run: Box<dyn FnMut(&[u8])>,
+    pub run: Run,
 }
 
 impl Case {

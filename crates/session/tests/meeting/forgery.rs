@@ -75,6 +75,9 @@ struct Stage {
 const RELAY: ([u8; 4], u16) = ([10, 0, 0, 200], 7443);
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 5000);
 
+/// Alters a sealed frame on its way.
+type Tamper<'a> = dyn FnMut(&mut Puppet, (FrameHead, Bytes)) -> (FrameHead, Bytes) + 'a;
+
 impl Stage {
     fn new() -> Self {
         let rehearsal = Rehearsal::new(&RehearsalSpec::new(3, WALL)).unwrap();
@@ -165,7 +168,7 @@ impl Stage {
     }
 
     /// One round in which everybody speaks; `tamper` decides what the relay passes on of the victim's voice.
-    fn round(&mut self, tamper: &mut dyn FnMut(&mut Puppet, (FrameHead, Bytes)) -> (FrameHead, Bytes)) {
+    fn round(&mut self, tamper: &mut Tamper<'_>) {
         let voice = self.victim.speak(TrackKind::Microphone, self.now);
         let voice = tamper(&mut self.victim, voice);
         let others =
