@@ -77,6 +77,10 @@ impl Simulation {
             return Ok(());
         };
         for who in 0..honest {
+            if row.action.needs_voice() {
+                // Where frames are lost, it takes longer to tell a forger from the weather.
+                self.participants[who].weather = Weather::plain(self.participants[who].weather.latency);
+            }
             self.participants[who].wants_in = true;
             let after = if who == 0 { 0 } else { random.random_range(150..400) };
             self.participants[who].comes_at = Some(self.now + Duration::from_millis(after));
