@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Hostile, Outcome, Row, Sign, cast};
-use crate::{Simulation, Violation, participant::Presence, plan};
+use crate::{Simulation, Violation, network::Weather, participant::Presence, plan};
 
 /// How long a meeting may take until everybody is in.
 const ASSEMBLY: Duration = Duration::from_secs(40);
