@@ -26,8 +26,8 @@ pub struct SoundSource {
     ready: Vec<f32>,
     /// When the first of `ready` was captured, or would have been.
     ready_time: MediaTime,
-    /// Whether some of `ready` was made up.
-    ready_concealed: bool,
+    /// How many samples of `ready` lie before the end of what was made up of it.
+    concealed: usize,
     /// Capture time of the next packet, as far as known.
     next: MediaTime,
     /// Concealed frames whose end has not been seen: a loss if sound goes on after them, else only how it ended.
@@ -58,7 +58,7 @@ impl SoundSource {
             stretch: Stretch::default(),
             ready: Vec::with_capacity(FRAME_SAMPLES * 2),
             ready_time: MediaTime(0),
-            ready_concealed: false,
+            concealed: 0,
             next: MediaTime(0),
             unsettled: 0,
             statistics: SoundStatistics::new(from, track),
@@ -107,9 +107,9 @@ impl SoundSource {
         self.statistics.target_delay = self.packets.target();
         let rest = self.ready.split_off(FRAME_SAMPLES);
         let samples = std::mem::replace(&mut self.ready, rest);
-        let frame = SourceFrame { time: self.ready_time, concealed: self.ready_concealed, samples };
+        let frame = SourceFrame { time: self.ready_time, concealed: self.concealed > 0, samples };
         self.ready_time = self.ready_time + FRAME;
-        self.ready_concealed &= !self.ready.is_empty();
+        self.concealed = self.concealed.saturating_sub(FRAME_SAMPLES);
         self.stretch.played(&frame.samples);
         self.meter(&frame.samples);
         Some(frame)
@@ -177,9 +177,11 @@ impl SoundSource {
         }
         let held = self.ready.len() as u64 * 1_000_000 / u64::from(SAMPLE_RATE);
         self.ready_time = MediaTime(time.0.saturating_sub(held));
-        self.ready_concealed |= concealed;
         self.next = time + FRAME;
         self.ready.extend(samples);
+        if concealed {
+            self.concealed = self.ready.len();
+        }
     }
 
     /// Makes what waits shorter or longer.
@@ -216,3 +218,24 @@ impl SoundStatistics {
 
 /// How far the level meter falls per frame: from full to nothing in half a second.
 const FALL_PER_FRAME: f32 = 0.04;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn sound_after_a_loss_is_not_called_made_up_where_the_pace_left_a_rest() {
+        let mut source = SoundSource::new(LeafIndex(1), TrackKind::Microphone).unwrap();
+        // What a change of pace leaves: no whole frame, so that the store never runs empty.
+        source.ready = vec![0.1; FRAME_SAMPLES / 3];
+        let mut named = Vec::new();
+        for (number, concealed) in [true, false, false, false].into_iter().enumerate() {
+            let time = MediaTime(1_000_000) + FRAME * u32::try_from(number).unwrap();
+            source.append(time, vec![0.1; FRAME_SAMPLES], concealed);
+            named.push(source.frame(Instant::now()).unwrap().concealed);
+        }
+        assert_eq!(named, [true, true, false, false], "the made-up frame lies in the first two");
+    }
+}

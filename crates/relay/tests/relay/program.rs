@@ -196,7 +196,7 @@ fn serve_runs_until_it_is_told_to_stop() {
     assert_eq!(process.try_wait().unwrap(), None, "it runs");
     let limits = fs::read_to_string(format!("/proc/{}/limits", process.id())).unwrap();
     let cores = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(cores.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{cores}");
+    assert_eq!(cores.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["1", "1"], "{cores}");
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let locked = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap().trim() != "0 kB";
     let killed = Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap();
