@@ -26,7 +26,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Gives an order to one that was started by [`World::lead`].
+    /// Gives an order to a client that takes orders from standard input (`--orders`).
     ///
     /// # Errors
     /// Where it takes none.
