@@ -129,10 +129,14 @@ mod tests {
     fn what_a_process_holds_is_found_and_what_it_does_not_hold_is_not() {
         // The shell has its own arguments in memory; the needle in this process is of no matter.
         let mut child = Command::new("sh")
-            .args(["-c", "read line", "needle in a haystack"])
+            .args(["-c", "echo ready; read line", "needle in a haystack"])
             .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
             .spawn()
             .expect("a shell");
+        // Before that, it may not even be a shell yet.
+        let said = child.stdout.as_mut().expect("its output is ours");
+        std::io::Read::read_exact(said, &mut [0; 6]).expect("it says that it is ready");
         let image = Image::of(child.id()).expect("its memory").expect("which is open to its parent");
         assert!(image.holds(b"needle in a haystack"));
         assert!(!image.holds(b"pin in a haystack"));
