@@ -34,7 +34,7 @@ pub const TABLE: &[Row] = &[
     row(Move::TenMegabytesFromRelay, Relay, "10 MB are given out as a key package", Rejoined, 6000),
     row(Move::ToldToCreate, Relay, "somebody is told to make a group where there is one", Shown, 12_000),
     row(Move::GroupForked, Both, "each half gets another commit", Shown, 10_000),
-    row(Move::VoiceForged, Both, "on undisturbed lines, a member's voice is made up by another", Named, 1100),
+    row(Move::VoiceForged, Both, "on undisturbed lines, a member's voice is made up by another", Named, 1600),
     row(Move::AddsStranger, Member, "a commit adds somebody who is not on the list", NotFollowed, 2000),
     row(Move::AddsImpostor, Member, "a commit adds somebody of another office of the same name", NotFollowed, 2000),
     row(Move::AddsExpired, Member, "a clock that is behind lets a commit add an expired clearance", NotFollowed, 2000),
