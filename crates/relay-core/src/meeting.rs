@@ -119,8 +119,15 @@ impl Meeting {
     /// Notes that a member of the epoch `ended` does not follow the commit that ended it.
     ///
     /// More than half of those who were to follow must say so. Who left since then still counts among them: a meeting
-    /// that breaks up leaves nobody behind who alone could undo what all others followed.
-    pub(crate) fn object(&mut self, ended: Epoch, who: ConnectionId, now: Instant) -> Vote {
+    /// that breaks up leaves nobody behind who alone could undo what all others followed. One objection alone is one
+    /// word against another: it carries only where `outranks` says so of the committer.
+    pub(crate) fn object(
+        &mut self,
+        ended: Epoch,
+        who: ConnectionId,
+        outranks: impl FnOnce(ConnectionId) -> bool,
+        now: Instant,
+    ) -> Vote {
         self.forget(now);
         let Some(place) = self.recent.iter().position(|recent| recent.ended == ended) else { return Vote::Void };
         let Recent { committer, followers, objectors, .. } = &mut self.recent[place];
@@ -128,7 +135,7 @@ impl Meeting {
         if committer == who || !objectors.insert(who) {
             return Vote::Void;
         }
-        if 2 * objectors.len() <= *followers {
+        if 2 * objectors.len() <= *followers || (objectors.len() == 1 && !outranks(committer)) {
             return Vote::Counted;
         }
         self.recent.truncate(place);
@@ -210,12 +217,29 @@ mod tests {
             let mut meeting = Meeting::default();
             let now = Instant::now();
             meeting.advance(Epoch(0), ConnectionId(0), followers, now).unwrap();
-            let votes: Vec<_> = (1..=needed).map(|who| meeting.object(Epoch(0), ConnectionId(who), now)).collect();
+            let votes: Vec<_> =
+                (1..=needed).map(|who| meeting.object(Epoch(0), ConnectionId(who), |_| true, now)).collect();
             let (last, before) = votes.split_last().unwrap();
             assert_eq!(*last, Vote::Carried { committer: ConnectionId(0) }, "{followers} followers");
             assert!(before.iter().all(|vote| *vote == Vote::Counted), "{followers} followers: {before:?}");
             assert_eq!(meeting.epoch(), Epoch(0));
         }
+    }
+
+    #[test]
+    fn one_word_against_another_counts_by_rank() {
+        let now = Instant::now();
+        for (followers, outranks, carried) in [(1, true, true), (1, false, false), (2, true, false)] {
+            let mut meeting = Meeting::default();
+            meeting.advance(Epoch(0), ConnectionId(0), followers, now).unwrap();
+            let vote = meeting.object(Epoch(0), ConnectionId(1), |_| outranks, now);
+            assert_eq!(matches!(vote, Vote::Carried { .. }), carried, "{followers} followers, {outranks}");
+        }
+        let mut meeting = Meeting::default();
+        meeting.advance(Epoch(0), ConnectionId(0), 2, now).unwrap();
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(1), |_| false, now), Vote::Counted);
+        let vote = meeting.object(Epoch(0), ConnectionId(2), |_| false, now);
+        assert_eq!(vote, Vote::Carried { committer: ConnectionId(0) }, "two are more than one, whoever they are");
     }
 
     #[test]
@@ -225,9 +249,13 @@ mod tests {
         for epoch in 0..500 {
             meeting.advance(Epoch(epoch), ConnectionId(epoch), 1, now).unwrap();
         }
-        let vote = meeting.object(Epoch(7), ConnectionId(1000), now + Duration::from_secs(9));
+        let vote = meeting.object(Epoch(7), ConnectionId(1000), |_| true, now + Duration::from_secs(9));
         assert_eq!((vote, meeting.epoch()), (Vote::Carried { committer: ConnectionId(7) }, Epoch(7)));
-        assert_eq!(meeting.object(Epoch(8), ConnectionId(1000), now), Vote::Void, "what was built on it is gone too");
+        assert_eq!(
+            meeting.object(Epoch(8), ConnectionId(1000), |_| true, now),
+            Vote::Void,
+            "what was built on it is gone too"
+        );
         assert!(meeting.recent.len() <= 7);
     }
 
@@ -236,11 +264,11 @@ mod tests {
         let mut meeting = Meeting::default();
         let now = Instant::now();
         meeting.advance(Epoch(0), ConnectionId(1), 3, now).unwrap();
-        assert_eq!(meeting.object(Epoch(0), ConnectionId(1), now), Vote::Void);
-        assert_eq!(meeting.object(Epoch(5), ConnectionId(2), now), Vote::Void);
-        assert_eq!(meeting.object(Epoch(0), ConnectionId(2), now), Vote::Counted);
-        assert_eq!(meeting.object(Epoch(0), ConnectionId(2), now), Vote::Void);
-        assert_eq!(meeting.object(Epoch(0), ConnectionId(3), now + CONTESTABLE), Vote::Void);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(1), |_| true, now), Vote::Void);
+        assert_eq!(meeting.object(Epoch(5), ConnectionId(2), |_| true, now), Vote::Void);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(2), |_| true, now), Vote::Counted);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(2), |_| true, now), Vote::Void);
+        assert_eq!(meeting.object(Epoch(0), ConnectionId(3), |_| true, now + CONTESTABLE), Vote::Void);
         assert_eq!(meeting.epoch(), Epoch(1));
     }
 

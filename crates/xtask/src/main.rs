@@ -38,7 +38,7 @@ enum Task {
     /// Sets everything up and runs all that continuous integration runs.
     Test {
         /// How many seeds the simulation runs: honest, led and hostile meetings.
-        #[arg(long, default_value_t = 1200)]
+        #[arg(long, default_value_t = 2000)]
         seeds: u32,
     },
     /// Checks which crate may import which, and the licences of third parties.

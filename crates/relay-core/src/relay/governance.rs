@@ -48,9 +48,14 @@ impl Relay {
     pub(super) fn on_object(&mut self, from: ConnectionId, epoch: Epoch) -> Result<(), Misbehaved> {
         let member = self.peers.get(&from).ok_or(Misbehaved)?;
         let since = member.since().ok_or(Misbehaved)?;
-        let id = member.meeting;
+        let (id, rank, peers) = (member.meeting, member.rank, &self.peers);
+        // Somebody who left has nothing to lose.
+        let outranks = |committer: ConnectionId| match peers.get(&committer) {
+            Some(committer) => rank.is_some_and(|own| committer.rank.is_none_or(|its| own < its)),
+            None => true,
+        };
         let meeting = self.meetings.get_mut(&id).ok_or(Misbehaved)?;
-        match if since <= epoch { meeting.object(epoch, from, self.now) } else { Vote::Void } {
+        match if since <= epoch { meeting.object(epoch, from, outranks, self.now) } else { Vote::Void } {
             Vote::Void => self.counters.objections_ignored += 1,
             Vote::Counted => self.counters.objections += 1,
             Vote::Carried { committer } => {

@@ -60,14 +60,38 @@ fn a_commit_to_which_most_object_is_annulled() {
     assert!(matches!(room.heard(again).last(), Some(FromRelay::Welcome { epoch: Epoch(2), .. })));
 }
 
+/// Two members, the first of whom is the chair.
+fn chair_and_delegate() -> Room {
+    let mut room = Room::new();
+    let chair = room.try_join(1, |admitted| admitted.rank = Some(0)).unwrap();
+    let delegate = room.join(2);
+    room.commit(chair, 0, &[delegate]);
+    room
+}
+
 #[test]
-fn of_two_members_one_objection_is_enough() {
-    let mut room = Room::with_members(2);
+fn of_two_members_the_one_of_better_rank_is_believed() {
+    let mut room = chair_and_delegate();
     room.commit(1, 1, &[]);
     (0..2).for_each(|client| drop(room.heard(client)));
     object(&mut room, 0, 1);
     is_misbehaved(&mut room, 1);
     assert_eq!(room.heard(0), [ANNULLED, departed(&room, 1)]);
+
+    let mut room = chair_and_delegate();
+    room.commit(0, 1, &[]);
+    (0..2).for_each(|client| drop(room.heard(client)));
+    object(&mut room, 1, 1);
+    assert_eq!((room.heard(0), room.heard(1)), (Vec::new(), Vec::new()), "a delegate alone cannot put the chair out");
+}
+
+#[test]
+fn of_two_members_of_no_rank_neither_puts_the_other_out() {
+    let mut room = Room::with_members(2);
+    room.commit(1, 1, &[]);
+    (0..2).for_each(|client| drop(room.heard(client)));
+    object(&mut room, 0, 1);
+    assert_eq!((room.heard(0), room.heard(1)), (Vec::new(), Vec::new()));
 }
 
 #[test]
