@@ -9,33 +9,31 @@ mod members;
 mod presence;
 mod signals;
 mod socket;
+mod tally;
 mod view;
+mod waiting;
 
-use std::{collections::BTreeMap, future::Future, pin::pin, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use conclave_e2ee::Memory;
 use conclave_identity::{Holder, Invitation, TlsError, WindowError};
 use conclave_model::wire::signal::Refusal;
-use conclave_session::Counters;
 use rustls::ClientConfig;
-use tokio::{
-    sync::{Notify, mpsc},
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Command, Config, ConnectError, EndReason, Notice, Order, Phase, ProcessUse, RetryReason, StartError,
+    Command, Config, ConnectError, EndReason, Notice, Order, Phase, RetryReason, StartError,
     client::Shared,
     clock::{now, wall_clock},
     connect::dial,
     notice::NoticeSender,
-    report::{DroppedReport, ProcessReport, Report, SentReport},
 };
 use backoff::Backoff;
 use local::{FromMedia, Local};
 use meeting::Meeting;
 use members::Members;
 use presence::Presence;
+use tally::Tally;
 use view::View;
 pub(crate) use view::first_snapshot;
 
@@ -90,17 +88,6 @@ struct Engine {
     memory: Option<Memory>,
     untrustworthy: u32,
     tally: Tally,
-}
-
-/// What goes into reports.
-struct Tally {
-    start: std::time::Instant,
-    reconnects: u32,
-    dropped: DroppedReport,
-    /// The last session's counters, not yet in `dropped`.
-    session: Counters,
-    names: Vec<String>,
-    ticks: u32,
 }
 
 /// What a command changed that a session has to pass on.
@@ -190,14 +177,7 @@ impl Engine {
             take_over,
             memory: None,
             untrustworthy: 0,
-            tally: Tally {
-                start: now(),
-                reconnects: 0,
-                dropped: DroppedReport::default(),
-                session: Counters::default(),
-                names: Vec::new(),
-                ticks: 0,
-            },
+            tally: Tally::new(now()),
         })
     }
 
@@ -256,108 +236,6 @@ impl Engine {
             }
             Some(Err(error)) => Outcome::Retry(error.into()),
         }
-    }
-
-    /// Waits until the next attempt is due; `None` when the person leaves.
-    async fn wait_for_retry(&mut self, why: RetryReason) -> Option<()> {
-        if self.view.is_joined() {
-            self.view.notice(Notice::ConnectionLost(why.clone()));
-        }
-        let due = now() + self.backoff.next_wait();
-        loop {
-            let left = due.saturating_duration_since(now());
-            self.show_attempt(left, Some(why.clone()));
-            if left.is_zero() {
-                return Some(());
-            }
-            let (step, hurry) = (left.min(Duration::from_secs(1)), Arc::clone(&self.retry_now));
-            let hurried = self
-                .serve(async move {
-                    tokio::select! {
-                        () = sleep(step) => false,
-                        () = hurry.notified() => true,
-                    }
-                })
-                .await?;
-            if hurried {
-                return Some(());
-            }
-        }
-    }
-
-    /// Waits a while for the meeting to begin; `None` when the person leaves.
-    async fn wait_for_begin(&mut self) -> Option<()> {
-        let begins = self.config.invitation.content().not_before;
-        self.view.phase(Phase::TooEarly { begins });
-        self.publish();
-        // A relay whose clock is behind says "too early" after the begin as well.
-        let left = Duration::from_secs(begins.saturating_sub(wall_clock()).max(2)).min(BEGIN_POLL);
-        let hurry = Arc::clone(&self.retry_now);
-        self.serve(async move {
-            tokio::select! {
-                () = sleep(left) => {}
-                () = hurry.notified() => {}
-            }
-        })
-        .await
-    }
-
-    /// Waits for the person to say that the meeting goes on here; `None` when the person leaves.
-    async fn wait_for_take_over(&mut self) -> Option<()> {
-        self.view.phase(Phase::AskTakeOver);
-        self.publish();
-        while !self.take_over {
-            let said = Arc::clone(&self.retry_now);
-            self.serve(async move { tokio::time::timeout(Duration::from_secs(1), said.notified()).await.is_ok() })
-                .await?;
-        }
-        Some(())
-    }
-
-    fn show_attempt(&mut self, retry_in: Duration, why: Option<RetryReason>) {
-        // Attempts count from 1: this one comes after those that failed.
-        let attempt = self.backoff.failed().max(1);
-        let phase = match (self.was_member, why.or_else(|| self.view.last_retry())) {
-            (true, Some(why)) => Phase::Reconnecting { attempt, retry_in, why },
-            (_, None) => Phase::Connecting { attempt: 1, last_error: None },
-            (false, why) => Phase::Connecting { attempt: self.backoff.failed() + 1, last_error: why },
-        };
-        self.view.phase(phase);
-        self.publish();
-    }
-
-    /// Runs something while commands are obeyed and devices watched, without a session; `None` when the person leaves or
-    /// takes the card out.
-    async fn serve<F: Future>(&mut self, future: F) -> Option<F::Output> {
-        let mut future = pin!(future);
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                output = &mut future => return Some(output),
-                command = self.commands.recv() => {
-                    if self.on_command(command.unwrap_or(Command::Leave)) == Effect::Leave {
-                        return None;
-                    }
-                    self.publish();
-                }
-                Some(item) = self.media.recv() => {
-                    self.on_media(item);
-                    self.publish();
-                }
-                _ = tick.tick() => {
-                    self.tick();
-                    if self.card_gone {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Why waiting came to an end before its time.
-    fn left(&self) -> EndReason {
-        if self.card_gone { EndReason::CardRemoved } else { EndReason::Left }
     }
 
     /// Obeys a command as far as no session is concerned.
@@ -439,8 +317,7 @@ impl Engine {
     /// Forgets what belonged to a session that ended.
     fn session_over(&mut self) {
         self.members.clear();
-        let session = std::mem::take(&mut self.tally.session);
-        self.tally.dropped = dropped(self.tally.dropped, &session);
+        self.tally.session_over();
         self.view.session_over();
     }
 
@@ -472,53 +349,11 @@ impl Engine {
         }
     }
 
-    fn update_report(&mut self) {
-        let me = self.config.holder.person();
-        if self.members.me().is_some() {
-            self.tally.names = self.members.names();
-        }
-        let listed = &self.config.invitation.content().participants;
-        let people: BTreeMap<[u8; 32], String> =
-            listed.iter().map(|listed| (listed.fingerprint, listed.name.clone())).collect();
-        let (camera, microphone) = self.local.counters();
-        let report = Report {
-            participants: self.tally.names.clone(),
-            pairs: self.members.pairs(&people, &me.name),
-            sent: vec![SentReport {
-                from: me.name.clone(),
-                video_frames: camera.frames,
-                video_key_frames: camera.key_frames,
-                video_bytes: camera.bytes,
-                audio_frames: microphone.frames,
-                audio_bytes: microphone.bytes,
-            }],
-            process: ProcessReport::new(ProcessUse::read(), now().duration_since(self.tally.start)),
-            suite: conclave_e2ee::SUITE.to_owned(),
-            epoch: self.view.epoch().0,
-            reconnects: self.tally.reconnects,
-            dropped: dropped(self.tally.dropped, &self.tally.session),
-        };
-        self.view.report(report);
-    }
-
     /// Ends the threads of devices and codecs. Whoever waits for the engine is told that it is gone.
     fn close(self) {
         drop(self.media);
         drop(self.commands);
         drop(self.local);
         drop(self.members);
-    }
-}
-
-fn dropped(before: DroppedReport, session: &Counters) -> DroppedReport {
-    DroppedReport {
-        datagrams: before.datagrams + session.datagrams_dropped,
-        packets: before.packets + session.packets_malformed,
-        replays: before.replays + session.frames_replayed,
-        undecryptable: before.undecryptable
-            + session.frames_unknown_epoch
-            + session.frames_forged
-            + session.frames_malformed,
-        unsent: before.unsent,
     }
 }
