@@ -137,7 +137,15 @@ fn opus(sound: &[f32], lost: &[bool], rate: u64, inband: bool) -> (Vec<f32>, f64
 }
 
 fn packet(number: u32, time: MediaTime, data: Bytes, received: Instant) -> RemoteFrame {
-    let frame = EncodedFrame { time, encode_delay: Duration::ZERO, key: true, layer: Layer(0), data };
+    let frame = EncodedFrame {
+        time,
+        encode_delay: Duration::ZERO,
+        key: true,
+        layer: Layer(0),
+        discardable: false,
+        back: 0,
+        data,
+    };
     RemoteFrame { from: LeafIndex(1), track: TrackKind::Microphone, number, frame, received, opened: received }
 }
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use conclave_codec::{
-    AudioDecoder, AudioEncoder, AudioSettings, Av1Decoder, Av1Encoder, OpusDecoder, OpusEncoder, PictureScaler,
-    VideoDecoder, VideoEncoder, VideoSettings, quality::psnr,
+    AudioDecoder, AudioEncoder, AudioSettings, Av1Decoder, Av1Encoder, Content, OpusDecoder, OpusEncoder,
+    PictureScaler, VideoDecoder, VideoEncoder, VideoSettings, quality::psnr,
 };
 use conclave_model::{Bitrate, MediaTime, Picture, PictureError};
 
@@ -25,7 +25,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure_video(width: u32, height: u32, kbps: u64, frames: u32) -> Result<String, Box<dyn Error>> {
-    let settings = VideoSettings { width, height, frames_per_second: 30, bitrate: Bitrate::kbps(kbps), threads: 1 };
+    let settings = VideoSettings {
+        width,
+        height,
+        frames_per_second: 30,
+        bitrate: Bitrate::kbps(kbps),
+        threads: 1,
+        content: Content::Camera,
+    };
     let (mut encoder, mut decoder) = (Av1Encoder::new(settings)?, Av1Decoder::new()?);
     let mut scaler = PictureScaler::default();
     let (mut encoding, mut decoding, mut scaling) = (Vec::new(), Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ mod decoder;
 mod encoder;
 
 pub use decoder::Av1Decoder;
-pub use encoder::{Av1Encoder, VideoSettings};
+pub use encoder::{Av1Encoder, Content, VideoSettings};
 
 #[cfg(test)]
 mod tests;

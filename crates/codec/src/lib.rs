@@ -17,7 +17,7 @@ pub mod scale;
 use bytes::Bytes;
 use conclave_model::{Bitrate, EncodedFrame, Picture};
 
-pub use av1::{Av1Decoder, Av1Encoder, VideoSettings};
+pub use av1::{Av1Decoder, Av1Encoder, Content, VideoSettings};
 pub use error::CodecError;
 pub use opus::{AudioSettings, OpusDecoder, OpusEncoder, Protection, without_redundancy};
 pub use redundant::{FrameCopy, Redundant};

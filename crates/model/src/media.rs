@@ -61,6 +61,13 @@ pub struct EncodedFrame {
     pub key: bool,
     /// Which encoding of the track it belongs to.
     pub layer: Layer,
+    /// Whether no other frame needs it, so that it can be left out without harm.
+    pub discardable: bool,
+    /// How many frames before it, in its own layer, the one stands that it needs; 0 where it needs none.
+    ///
+    /// An encoder counts the frames that it made; in what is received, frame numbers are counted, and in these a frame
+    /// may be missing that never had a picture. What it needs needs others in turn, up to a key frame.
+    pub back: u8,
     /// The bitstream.
     pub data: Bytes,
 }
@@ -72,6 +79,8 @@ impl fmt::Debug for EncodedFrame {
             .field("time", &self.time)
             .field("key", &self.key)
             .field("layer", &self.layer)
+            .field("discardable", &self.discardable)
+            .field("back", &self.back)
             .field("bytes", &self.data.len())
             .finish()
     }

@@ -27,6 +27,7 @@ mod governance;
 mod holding;
 mod io;
 mod joining;
+mod lineage;
 mod link;
 mod lobby;
 mod member;
@@ -42,6 +43,7 @@ mod reports;
 mod session;
 mod state;
 mod throttle;
+mod viewers;
 
 pub use conclave_e2ee::NewcomerError;
 pub use conclave_transport::{Quality, Transmit};

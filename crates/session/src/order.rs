@@ -200,7 +200,9 @@ mod tests {
             encode_delay: Duration::ZERO,
             key,
             layer: Layer(layer),
-            data: Bytes::new(),
+            discardable: false,
+            back: u8::from(!key),
+            data: Bytes::from_static(b"picture"),
         };
         OpenedFrame { number, frame, received: now }
     }

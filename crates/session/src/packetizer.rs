@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use conclave_model::{
-    EncodedFrame, Layer, MediaTime,
+    EncodedFrame, MediaTime,
     wire::{Descriptor, FrameHead},
 };
 use conclave_transport::MAX_PACKET;
@@ -14,8 +14,8 @@ use crate::proofs::MAX_PROOF;
 /// Bytes of ciphertext that a packet has room for.
 const CHUNK: usize = MAX_PACKET - Descriptor::LENGTH;
 
-/// Capture time, encoding delay and the length of the proof, in front of proof and bitstream.
-const PREFIX: usize = 8 + 4 + 2;
+/// Capture time, encoding delay, what it needs and the length of the proof, in front of proof and bitstream.
+const PREFIX: usize = 8 + 4 + 1 + 2;
 
 /// Into how many packets a sealed frame of this length is cut; `None` where a frame cannot be so long.
 ///
@@ -25,8 +25,9 @@ pub(crate) fn packets_for(sealed_length: usize) -> Option<u16> {
     u16::try_from(packets).ok().filter(|packets| *packets <= FrameHead::MAX_PACKETS)
 }
 
-/// What is sealed: capture time in µs (8 bytes), encoding delay in µs (4) and length of the proof (2), big-endian,
-/// then the proof of earlier frames, if any (see [`crate::proofs`]), and the bitstream.
+/// What is sealed: capture time in µs (8 bytes), encoding delay in µs (4), how many numbers before it the frame stands
+/// that it needs (1) and length of the proof (2), big-endian, then the proof of earlier frames, if any (see
+/// [`crate::proofs`]), and the bitstream.
 pub(crate) fn to_plaintext(frame: &EncodedFrame, proof: &[u8]) -> Vec<u8> {
     const { assert!(MAX_PROOF <= u16::MAX as usize, "the length has 16 bits") };
     debug_assert!(proof.len() <= MAX_PROOF);
@@ -34,26 +35,31 @@ pub(crate) fn to_plaintext(frame: &EncodedFrame, proof: &[u8]) -> Vec<u8> {
     let mut plaintext = Vec::with_capacity(PREFIX + proof.len() + frame.data.len());
     plaintext.extend_from_slice(&frame.time.0.to_be_bytes());
     plaintext.extend_from_slice(&delay.to_be_bytes());
+    plaintext.push(frame.back);
     plaintext.extend_from_slice(&u16::try_from(proof.len()).unwrap_or_default().to_be_bytes());
     plaintext.extend_from_slice(proof);
     plaintext.extend_from_slice(&frame.data);
     plaintext
 }
 
-/// Reads what was sealed: the frame and its proof, which may be empty. `None` where it is too short.
-pub(crate) fn from_plaintext(plaintext: Vec<u8>, key: bool, layer: Layer) -> Option<(EncodedFrame, Bytes)> {
+/// Reads what was sealed under this head: the frame and its proof, which may be empty. `None` where it is too short, or
+/// where a key frame needs another.
+pub(crate) fn from_plaintext(plaintext: Vec<u8>, head: &FrameHead) -> Option<(EncodedFrame, Bytes)> {
+    let FrameHead { key, layer, discardable, .. } = *head;
     let (time, rest) = plaintext.split_first_chunk::<8>()?;
     let (delay, rest) = rest.split_first_chunk::<4>()?;
+    let ([back], rest) = rest.split_first_chunk::<1>()?;
     let (length, rest) = rest.split_first_chunk::<2>()?;
     let end = PREFIX + usize::from(u16::from_be_bytes(*length));
-    if end > PREFIX + rest.len() {
+    let back = *back;
+    if end > PREFIX + rest.len() || (key && back != 0) {
         return None;
     }
     let time = MediaTime(u64::from_be_bytes(*time));
     let encode_delay = Duration::from_micros(u64::from(u32::from_be_bytes(*delay)));
     let plaintext = Bytes::from(plaintext);
     let (proof, data) = (plaintext.slice(PREFIX..end), plaintext.slice(end..));
-    Some((EncodedFrame { time, encode_delay, key, layer, data }, proof))
+    Some((EncodedFrame { time, encode_delay, key, layer, discardable, back, data }, proof))
 }
 
 /// Cuts a sealed frame into `head.packets` packets of nearly the same size.
@@ -75,7 +81,7 @@ pub(crate) fn cut(head: FrameHead, sealed: &[u8]) -> impl Iterator<Item = Arc<[u
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use conclave_model::{PeerId, TrackKind};
+    use conclave_model::{Layer, PeerId, TrackKind};
 
     use super::*;
 
@@ -122,19 +128,24 @@ mod tests {
         let frame = EncodedFrame {
             time: MediaTime(123_456_789),
             encode_delay: Duration::from_micros(14_200),
-            key: true,
+            key: false,
             layer: Layer(2),
+            discardable: true,
+            back: 3,
             data: Bytes::from_static(b"bitstream"),
         };
-        let read = |plaintext| from_plaintext(plaintext, true, Layer(2));
+        let as_sent = FrameHead { key: false, layer: Layer(2), discardable: true, ..head(1) };
+        let read = |plaintext| from_plaintext(plaintext, &as_sent);
         let proof = Bytes::from_static(b"proof");
         assert_eq!(read(to_plaintext(&frame, b"")), Some((frame.clone(), Bytes::new())));
         assert_eq!(read(to_plaintext(&frame, &proof)), Some((frame.clone(), proof)));
-        assert_eq!(read(vec![0; 13]), None);
-        let (empty, proof) = read(vec![0; 14]).unwrap();
+        assert_eq!(read(vec![0; 14]), None);
+        let (empty, proof) = read(vec![0; 15]).unwrap();
         assert!(empty.data.is_empty() && proof.is_empty());
         let mut longer = to_plaintext(&frame, b"");
-        longer[13] = 10;
+        longer[14] = 10;
         assert_eq!(read(longer), None, "a proof that is longer than all that is there");
+        let key = FrameHead { key: true, ..as_sent };
+        assert_eq!(from_plaintext(to_plaintext(&frame, b""), &key), None, "a key frame that needs another");
     }
 }

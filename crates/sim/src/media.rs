@@ -54,6 +54,8 @@ impl Stamp {
             encode_delay: Duration::ZERO,
             key,
             layer: Layer(0),
+            discardable: false,
+            back: u8::from(!key),
             data: Bytes::from(data),
         }
     }

@@ -1,6 +1,6 @@
 //! How large a picture the network's budget is worth.
 
-use conclave_codec::VideoSettings;
+use conclave_codec::{Content, VideoSettings};
 use conclave_model::Bitrate;
 
 use crate::VideoQuality;
@@ -48,6 +48,7 @@ impl Rung {
             bitrate: budget.min(wished.max_bitrate).max(NOTHING),
             // One thread keeps up with 360p; the rest of the machine belongs to decoders.
             threads: if quality.height > 360 { 2 } else { 1 },
+            content: Content::Camera,
         }
     }
 }

@@ -269,12 +269,21 @@ mod tests {
 
     use std::sync::mpsc::{self, Receiver};
 
+    use conclave_codec::Content;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn settings(width: u32, height: u32) -> VideoSettings {
-        VideoSettings { width, height, frames_per_second: 30, bitrate: Bitrate::kbps(300), threads: 1 }
+        VideoSettings {
+            width,
+            height,
+            frames_per_second: 30,
+            bitrate: Bitrate::kbps(300),
+            threads: 1,
+            content: Content::Camera,
+        }
     }
 
     fn start(settings: VideoSettings) -> (CameraPipeline, Arc<FrameSlot>, Receiver<EncodedFrame>) {

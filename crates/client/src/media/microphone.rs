@@ -245,6 +245,8 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
                         encode_delay,
                         key: true,
                         layer: Layer::default(),
+                        discardable: false,
+                        back: 0,
                         data,
                     }));
                 }

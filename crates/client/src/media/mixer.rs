@@ -115,6 +115,8 @@ mod tests {
                 encode_delay: Duration::ZERO,
                 key: true,
                 layer: Layer(0),
+                discardable: false,
+                back: 0,
                 data: self.encoder.encode(time, &samples).unwrap().unwrap(),
             };
             let from = LeafIndex(self.leaf);

@@ -127,6 +127,8 @@ mod tests {
                 encode_delay: Duration::ZERO,
                 key,
                 layer: Layer(0),
+                discardable: false,
+                back: u8::from(!key),
                 data: Bytes::new(),
             },
             received: now,

@@ -195,6 +195,8 @@ mod tests {
             encode_delay: Duration::ZERO,
             key: true,
             layer: Layer(0),
+            discardable: false,
+            back: 0,
             data,
         };
         RemoteFrame { from: LeafIndex(4), track: TrackKind::Microphone, number, frame, received: now, opened: now }

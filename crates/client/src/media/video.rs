@@ -219,7 +219,7 @@ mod tests {
 
     use std::{sync::mpsc, time::Duration};
 
-    use conclave_codec::{Av1Encoder, VideoEncoder, VideoSettings};
+    use conclave_codec::{Av1Encoder, Content, VideoEncoder, VideoSettings};
     use conclave_model::{Bitrate, EncodedFrame, LeafIndex, TrackKind};
 
     use super::*;
@@ -246,8 +246,14 @@ mod tests {
     }
 
     fn encoded(count: u64) -> Vec<EncodedFrame> {
-        let settings =
-            VideoSettings { width: 64, height: 48, frames_per_second: 25, bitrate: Bitrate::kbps(200), threads: 1 };
+        let settings = VideoSettings {
+            width: 64,
+            height: 48,
+            frames_per_second: 25,
+            bitrate: Bitrate::kbps(200),
+            threads: 1,
+            content: Content::Camera,
+        };
         let mut encoder = Av1Encoder::new(settings).unwrap();
         let base = media_time(now());
         (0..count)

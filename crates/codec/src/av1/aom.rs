@@ -30,6 +30,8 @@ pub(super) struct AomSettings {
     pub(super) ticks_per_second: u32,
     /// 0 slow to 11 fast.
     pub(super) speed: u32,
+    /// Whether text and windows are to be expected.
+    pub(super) screen: bool,
 }
 
 /// One encoded temporal unit.
@@ -220,6 +222,7 @@ fn image(settings: &AomSettings) -> Result<sys::aom_image_t, AomError> {
 /// The tools that pay at this speed, after WebRTC's `libaom_av1_encoder.cc`.
 fn controls(settings: &AomSettings) -> Vec<(sys::aome_enc_control_id, c_int)> {
     let several = c_int::from(settings.threads > 1);
+    let content = if settings.screen { sys::AOM_CONTENT_SCREEN } else { sys::AOM_CONTENT_DEFAULT };
     vec![
         (sys::AOME_SET_CPUUSED, settings.speed as c_int),
         (sys::AV1E_SET_AQ_MODE, 3),
@@ -254,6 +257,7 @@ fn controls(settings: &AomSettings) -> Vec<(sys::aome_enc_control_id, c_int)> {
         (sys::AV1E_SET_ENABLE_INTERINTRA_COMP, 0),
         (sys::AV1E_SET_ENABLE_INTERINTRA_WEDGE, 0),
         (sys::AV1E_SET_ENABLE_INTRA_EDGE_FILTER, 0),
+        // libaom has none in realtime, whatever is asked for.
         (sys::AV1E_SET_ENABLE_INTRABC, 0),
         (sys::AV1E_SET_ENABLE_MASKED_COMP, 0),
         (sys::AV1E_SET_ENABLE_PAETH_INTRA, 0),
@@ -263,7 +267,8 @@ fn controls(settings: &AomSettings) -> Vec<(sys::aome_enc_control_id, c_int)> {
         (sys::AV1E_SET_ENABLE_SMOOTH_INTERINTRA, 0),
         (sys::AV1E_SET_ENABLE_TX64, 0),
         (sys::AV1E_SET_MAX_REFERENCE_FRAMES, 3),
-        (sys::AV1E_SET_ENABLE_PALETTE, 0),
+        (sys::AV1E_SET_ENABLE_PALETTE, c_int::from(settings.screen)),
+        (sys::AV1E_SET_TUNE_CONTENT, content as c_int),
     ]
 }
 

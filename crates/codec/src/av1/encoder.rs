@@ -18,6 +18,18 @@ pub struct VideoSettings {
     pub bitrate: Bitrate,
     /// Threads to encode with, 1 to 16. One suffices up to 640×360.
     pub threads: u32,
+    /// What the pictures show.
+    pub content: Content,
+}
+
+/// What pictures show: it decides which tools of the encoder pay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// People and rooms.
+    #[default]
+    Camera,
+    /// Text, windows and slides: few colours, sharp edges, and much that stands still or moves as a whole.
+    Screen,
 }
 
 /// libaom in realtime mode: constant bitrate, no lag, key frames on request and at the start only.
@@ -47,6 +59,7 @@ impl Av1Encoder {
             tile_columns_log2: settings.threads.ilog2().min(settings.width.div_ceil(MIN_TILE_WIDTH).ilog2()),
             ticks_per_second: TICKS_PER_SECOND,
             speed: SPEED,
+            screen: settings.content == Content::Screen,
         })?;
         Ok(Self { aom, settings, pts: 0, last: None })
     }
@@ -85,6 +98,8 @@ impl VideoEncoder for Av1Encoder {
             encode_delay: std::time::Duration::ZERO,
             key: packet.key,
             layer: Layer::default(),
+            discardable: false,
+            back: u8::from(!packet.key),
             data: packet.bytes.into(),
         }))
     }

@@ -6,7 +6,14 @@ use super::*;
 use crate::{CodecError, VideoDecoder, VideoEncoder, quality::psnr};
 
 fn settings(width: u32, height: u32, kbps: u64) -> VideoSettings {
-    VideoSettings { width, height, frames_per_second: 30, bitrate: Bitrate::kbps(kbps), threads: 1 }
+    VideoSettings {
+        width,
+        height,
+        frames_per_second: 30,
+        bitrate: Bitrate::kbps(kbps),
+        threads: 1,
+        content: Content::Camera,
+    }
 }
 
 /// A textured picture in which a bright disc moves; `number` counts frames at 30 per second.

@@ -150,7 +150,7 @@ impl Receiver {
             }
             // No sender has layers of sound.
             Ok(_) if !head.track.is_video() && head.layer != Layer(0) => UndecryptableCause::Malformed,
-            Ok((leaf, plaintext)) => match from_plaintext(plaintext, head.key, head.layer) {
+            Ok((leaf, plaintext)) => match from_plaintext(plaintext, &head) {
                 Some((content, proof)) => {
                     let verify =
                         |epoch, statement: &[u8], by: &Signature| group.check_proof(leaf, epoch, statement, by);

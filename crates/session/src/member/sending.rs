@@ -11,6 +11,7 @@ use conclave_transport::{Slot, VIDEO_SLOTS};
 
 use crate::{
     Event, SessionError,
+    lineage::Lineage,
     link::Link,
     packetizer::{cut, packets_for, to_plaintext},
     proofs::Prover,
@@ -29,6 +30,7 @@ pub(super) struct Sender {
     me: PeerId,
     /// The number of the next frame.
     numbers: BTreeMap<Encoding, u32>,
+    lineages: BTreeMap<Encoding, Lineage>,
     prover: Prover,
     key_frames: Throttle<Encoding>,
     /// Key frames that were wanted while frames were still sealed under the epoch before: a newcomer can open none of
@@ -41,6 +43,7 @@ impl Sender {
         Self {
             me,
             numbers: BTreeMap::new(),
+            lineages: BTreeMap::new(),
             prover: Prover::default(),
             key_frames: Throttle::new(KEY_FRAME_INTERVAL),
             after_switch: BTreeSet::new(),
@@ -56,32 +59,44 @@ impl Sender {
         link: &mut Link,
         now: Instant,
     ) -> Result<(), SessionError> {
-        if !link.path.is_connected() {
-            link.counters.frames_unsent += 1;
-            return Ok(());
-        }
         if frame.layer.0 > FrameHead::MAX_LAYER {
             return Err(SessionError::Layer(frame.layer));
         }
+        let encoding = (track, frame.layer);
+        let lineage = self.lineages.entry(encoding).or_default();
+        if !link.path.is_connected() {
+            lineage.add(None);
+            link.counters.frames_unsent += 1;
+            return Ok(());
+        }
+        let number = self.numbers.entry(encoding).or_default();
+        let Some(back) = lineage.back(frame, *number) else {
+            // What it needs did not leave.
+            lineage.add(None);
+            link.counters.frames_unsent += 1;
+            self.want_key_frame(encoding, link, now);
+            return Ok(());
+        };
         let (epoch, loss) = (group.sending_epoch(), link.quality.loss);
         let proof = self.prover.due(track, frame.layer, loss, epoch, |statement| group.prove(statement), now);
-        let plaintext = to_plaintext(frame, &proof.unwrap_or_default());
+        let plaintext = to_plaintext(&EncodedFrame { back, ..frame.clone() }, &proof.unwrap_or_default());
         let Some(packets) = packets_for(group.sealed_length(plaintext.len())) else {
-            self.want_key_frame((track, frame.layer), link, now);
+            lineage.add(None);
+            self.want_key_frame(encoding, link, now);
             return Err(SessionError::FrameTooLarge(frame.data.len()));
         };
-        let number = self.numbers.entry((track, frame.layer)).or_default();
         let head = FrameHead {
             sender: self.me,
             track,
             layer: frame.layer,
             number: *number,
             key: frame.key,
-            discardable: false,
+            discardable: frame.discardable,
             packets,
         };
         let sealed = group.seal_frame(&head, &plaintext)?;
         self.prover.sent(&head, &sealed, now);
+        lineage.add(Some(*number));
         *number = number.wrapping_add(1);
         let slot = slot_for(track, frame.layer);
         for packet in cut(head, &sealed) {

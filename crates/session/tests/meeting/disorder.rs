@@ -24,6 +24,8 @@ fn nonsense() -> Vec<FromRelay> {
         FromRelay::Broadcast { from: PeerId(1), message: garbage.clone() },
         FromRelay::Broadcast { from: PeerId(1), message: Bytes::new() },
         FromRelay::KeyFrameWanted { track: TrackKind::Booth(200), layer: Layer(255) },
+        FromRelay::LayersWanted { track: TrackKind::Microphone, layers: 0b1 },
+        FromRelay::LayersWanted { track: TrackKind::Camera, layers: 0xff },
         FromRelay::Arrived(Arrival { who: neighbour(78), key_package: garbage.clone() }),
         FromRelay::Arrived(Arrival { who: neighbour(79), key_package: vec![0; 1 << 20].into() }),
         FromRelay::Departed(neighbour(78)),
@@ -46,7 +48,7 @@ fn a_member_survives_signals_without_sense() {
     world.run(Duration::from_secs(3));
     assert_eq!(world.assert_agreed(&[0, 1]), before);
     world.assert_all_hear_all(&[0, 1]);
-    assert!(world.seats[0].session.as_ref().unwrap().counters().signals_ignored >= 5);
+    assert!(world.seats[0].session.as_ref().unwrap().counters().signals_ignored >= 7);
 }
 
 #[test]

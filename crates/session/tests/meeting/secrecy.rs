@@ -101,6 +101,8 @@ fn nothing_that_a_relay_can_reach_holds_plaintext() {
         encode_delay: Duration::ZERO,
         key: true,
         layer: Layer(0),
+        discardable: false,
+        back: 0,
         data: Bytes::from(MARKER.repeat(repeats)),
     };
     assert!(shows_marker(&frame(0, 5).data), "the search finds what it looks for");

@@ -329,6 +329,8 @@ impl World {
             encode_delay: Duration::from_millis(3),
             key,
             layer: Layer(0),
+            discardable: false,
+            back: u8::from(!key),
             data: Bytes::from(vec![marker; length]),
         };
         session.handle_input(Input::LocalFrame(TrackKind::Microphone, frame(true, 80)), self.now).unwrap();

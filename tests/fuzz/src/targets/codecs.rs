@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conclave_codec::{
-    AudioDecoder, AudioEncoder, AudioSettings, Av1Decoder, Av1Encoder, FrameCopy, OpusDecoder, OpusEncoder, Protection,
-    Redundant, VideoDecoder, VideoEncoder, VideoSettings, without_redundancy,
+    AudioDecoder, AudioEncoder, AudioSettings, Av1Decoder, Av1Encoder, Content, FrameCopy, OpusDecoder, OpusEncoder,
+    Protection, Redundant, VideoDecoder, VideoEncoder, VideoSettings, without_redundancy,
 };
 use conclave_model::{Bitrate, EncodedFrame, Layer, MediaTime, Picture};
 
@@ -60,7 +60,15 @@ pub(super) fn opus() -> Case {
 }
 
 fn frame(data: Bytes, key: bool) -> EncodedFrame {
-    EncodedFrame { time: MediaTime(1), encode_delay: Duration::ZERO, key, layer: Layer(0), data }
+    EncodedFrame {
+        time: MediaTime(1),
+        encode_delay: Duration::ZERO,
+        key,
+        layer: Layer(0),
+        discardable: false,
+        back: u8::from(!key),
+        data,
+    }
 }
 
 /// A key frame and some that follow, of 64×48 and of 48×64 pixels.
@@ -69,7 +77,8 @@ fn pictures() -> Vec<Vec<u8>> {
     let mut random = Random::new(1);
     for (width, height) in [(64, 48), (48, 64)] {
         let bitrate = Bitrate::kbps(100);
-        let settings = VideoSettings { width, height, frames_per_second: 30, bitrate, threads: 1 };
+        let settings =
+            VideoSettings { width, height, frames_per_second: 30, bitrate, threads: 1, content: Content::Camera };
         let mut encoder = Av1Encoder::new(settings).unwrap();
         for number in 0..3_u64 {
             let mut picture = Picture::black(width, height, MediaTime(number * 33_333)).unwrap();

@@ -79,6 +79,8 @@ fn relay_messages() -> Vec<FromRelay> {
         FromRelay::Pulse { from: PEER, pulse: bytes },
         FromRelay::Annulled { epoch: Epoch(1) },
         FromRelay::KeyFrameWanted { track: TrackKind::Camera, layer: Layer(1) },
+        FromRelay::LayersWanted { track: TrackKind::Camera, layers: 0b101 },
+        FromRelay::LayersWanted { track: TrackKind::Microphone, layers: 0xff },
         FromRelay::Refused(Refusal::Full),
     ]
 }

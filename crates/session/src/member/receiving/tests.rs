@@ -86,7 +86,15 @@ impl Pair {
         let head = FrameHead { sender, track, layer, number, key, discardable: false, packets: 1 };
         let time = MediaTime(u64::from(number));
         let data = Bytes::from_static(b"picture");
-        let frame = EncodedFrame { time, encode_delay: Duration::ZERO, key, layer, data };
+        let frame = EncodedFrame {
+            time,
+            encode_delay: Duration::ZERO,
+            key,
+            layer,
+            discardable: false,
+            back: u8::from(!key),
+            data,
+        };
         let sealed = self.alice.seal_frame(&head, &to_plaintext(&frame, proof)).unwrap().to_vec();
         SealedFrame { head, sealed, received: self.now }
     }
