@@ -57,6 +57,18 @@ impl TrackKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Layer(pub u8);
 
+impl Layer {
+    /// How many encodings a picture has at most: about 180, 360 and 720 lines.
+    pub const COUNT: u8 = 3;
+    /// One bit for each encoding, as in [`LayersWanted`](crate::wire::signal::FromRelay::LayersWanted).
+    pub const ALL: u8 = (1 << Self::COUNT) - 1;
+
+    /// The encoding's bit in a set of encodings; 0 for one that does not exist.
+    pub fn bit(self) -> u8 {
+        if self.0 < Self::COUNT { 1 << self.0 } else { 0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,6 +78,7 @@ fn size(message: &FromRelay) -> usize {
         | FromRelay::Annulled { .. }
         | FromRelay::CommitRefused { .. }
         | FromRelay::KeyFrameWanted { .. }
+        | FromRelay::LayersWanted { .. }
         | FromRelay::Refused(_) => 0,
     }
 }

@@ -165,6 +165,15 @@ pub enum Event {
         /// Of which encoding.
         layer: Layer,
     },
+    /// Which encodings of an own picture somebody watches; see
+    /// [`LayersWanted`](conclave_model::wire::signal::FromRelay::LayersWanted) for what is to be sent. Comes on change,
+    /// at most ten times a second. A session that follows another begins without: what was said there goes on.
+    LayersWanted {
+        /// Of which track; always a picture.
+        track: TrackKind,
+        /// One bit for each layer, [`Layer::bit`]; 0: nobody watches. Bits of layers that do not exist are never set.
+        layers: u8,
+    },
     /// What the network bears for all the participant's video together; comes when it changed by 5 % or more.
     Budget(Bitrate),
     /// Media flow from now on.

@@ -99,6 +99,7 @@ impl Joining {
             FromRelay::Pulse { .. } => self.out_of_turn("a sign of life before membership", link),
             FromRelay::Annulled { .. } => self.out_of_turn("an annulment before membership", link),
             FromRelay::KeyFrameWanted { .. } => self.out_of_turn("a key frame request before membership", link),
+            FromRelay::LayersWanted { .. } => self.out_of_turn("viewers of a track before membership", link),
         }
     }
 

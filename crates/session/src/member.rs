@@ -30,6 +30,7 @@ use crate::{
     reassembly::SealedFrame,
     renewal::Renewal,
     state::Message,
+    viewers::Viewers,
 };
 
 use following::Objection;
@@ -56,6 +57,7 @@ pub(crate) struct Member {
     objection: Option<Objection>,
     sender: Sender,
     receiver: Receiver,
+    viewers: Viewers,
     state: Option<MemberState>,
     announced: Option<Instant>,
     wishes: Vec<MemberWish>,
@@ -97,6 +99,7 @@ impl Member {
             objection: None,
             sender: Sender::new(me),
             receiver: Receiver::new(holding),
+            viewers: Viewers::default(),
             state: wanted.state,
             announced: None,
             wishes: wanted.wishes,
@@ -143,6 +146,10 @@ impl Member {
             FromRelay::Broadcast { message, .. } => self.on_broadcast(&message, link, now),
             FromRelay::KeyFrameWanted { track, layer } => {
                 self.sender.on_key_frame_wanted((track, layer), self.epochs.is_switching(), link, now);
+                Ok(Going::Continue(()))
+            }
+            FromRelay::LayersWanted { track, layers } => {
+                self.viewers.on_layers_wanted(track, layers, link, now);
                 Ok(Going::Continue(()))
             }
             FromRelay::Refused(refusal) => Ok(Going::Break(EndReason::Refused(refusal))),
@@ -212,6 +219,7 @@ impl Member {
             self.sender.switched(link, now);
         }
         self.sender.handle_timeout(link, now);
+        self.viewers.handle_timeout(link, now);
         self.receiver.handle_timeout(&self.neighbours, link, now);
         self.check_patience(now)?;
         self.attend(link, now)
@@ -230,6 +238,7 @@ impl Member {
             self.pulses.deadline(),
             self.objection.as_ref().map(Objection::deadline),
             self.sender.deadline(),
+            self.viewers.deadline(),
             self.receiver.deadline(link.quality.round_trip),
         ])
     }

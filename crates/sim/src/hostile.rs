@@ -97,6 +97,7 @@ impl Sign {
             | Event::EpochChanged(_)
             | Event::MemberState { .. }
             | Event::KeyFrameWanted { .. }
+            | Event::LayersWanted { .. }
             | Event::Budget(_)
             | Event::PathUp
             | Event::PathDown

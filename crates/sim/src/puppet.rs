@@ -206,7 +206,8 @@ impl Puppet {
             FromRelay::Broadcast { .. }
             | FromRelay::Pulse { .. }
             | FromRelay::Annulled { .. }
-            | FromRelay::KeyFrameWanted { .. } => {}
+            | FromRelay::KeyFrameWanted { .. }
+            | FromRelay::LayersWanted { .. } => {}
         }
     }
 

@@ -60,6 +60,8 @@ impl Meeting<'_> {
                     self.engine.local.request_key_frame();
                 }
             }
+            // The camera sends one encoding, whoever watches.
+            Event::LayersWanted { track, layers } => tracing::debug!(?track, layers, "layers wanted"),
             Event::Budget(budget) => {
                 self.engine.local.set_budget(budget);
                 self.engine.view.quality().send_budget = Some(budget);

@@ -37,8 +37,11 @@ pub enum ToRelay {
     /// An MLS application message for all other members.
     Broadcast(Bytes),
     /// Which pictures the client wants; replaces the earlier wishes. Sound of all participants comes unasked.
+    ///
+    /// Their order is their importance: who speaks and what is pinned first. Where the line does not carry them all as
+    /// large as they are shown, the later ones come smaller, or not at all; shared screens go before cameras.
     Wishes(Vec<Wish>),
-    /// A decoder needs a key frame.
+    /// A decoder needs a key frame, of the encoding that this client is being given.
     NeedKeyFrame(TrackName),
     /// A sign of life for all other members: signed by its sender over the state of the group, opaque here.
     Pulse(Bytes),
@@ -118,6 +121,18 @@ pub enum FromRelay {
     },
     /// The relay will not have the client, or no longer. The connection ends.
     Refused(Refusal),
+    /// Which encodings of the client's own picture somebody watches. Comes on every change, a layer that is given up a
+    /// little later, so that a viewer whose line wavers does not stop and start an encoder.
+    ///
+    /// The client sends these and no others; in place of one that it cannot send, for its line or its processor, the
+    /// next lower one that it can. A layer that is taken up begins with a key frame. Before the first such message of a
+    /// connection it goes on with what the connection before it said; where there was none, with `Layer(0)` alone.
+    LayersWanted {
+        /// Which track; never sound.
+        track: TrackKind,
+        /// One bit for each layer, [`Layer::bit`]; 0: nobody watches. What is outside of [`Layer::ALL`] means nothing.
+        layers: u8,
+    },
 }
 
 /// Who wants to join what, and where media go.
@@ -231,7 +246,7 @@ pub struct TrackName {
 pub struct Wish {
     /// Whose track.
     pub track: TrackName,
-    /// How high it is shown, in pixels; 0 stands for "not at all".
+    /// How high it is shown, in physical pixels; 0 stands for "not at all".
     pub height: u16,
 }
 
@@ -346,6 +361,7 @@ pub fn decode_from_relay(bytes: &[u8]) -> Result<FromRelay, SignalError> {
         | FromRelay::Pulse { .. }
         | FromRelay::Annulled { .. }
         | FromRelay::KeyFrameWanted { .. }
+        | FromRelay::LayersWanted { .. }
         | FromRelay::Refused(_) => 0,
     };
     check_list(longest).map(|()| message)
@@ -385,6 +401,8 @@ mod tests {
         assert_eq!(decode_to_relay(&encode(&hello())), Ok(hello()));
         let wanted = FromRelay::KeyFrameWanted { track: TrackKind::Booth(3), layer: Layer(1) };
         assert_eq!(decode_from_relay(&encode(&wanted)), Ok(wanted));
+        let layers = FromRelay::LayersWanted { track: TrackKind::Camera, layers: 0b101 };
+        assert_eq!(decode_from_relay(&encode(&layers)), Ok(layers));
     }
 
     #[test]

@@ -52,6 +52,27 @@ fn a_member_survives_signals_without_sense() {
 }
 
 #[test]
+fn a_relay_that_changes_its_mind_about_viewers_is_heard_ten_times_a_second() {
+    let mut world = World::assembled(2);
+    let told = |world: &World| {
+        let layers = |event: &Event| match event {
+            Event::LayersWanted { track: TrackKind::Camera, layers } => Some(*layers),
+            _ => None,
+        };
+        world.seats[0].events.iter().filter_map(layers).collect::<Vec<_>>()
+    };
+    world.run(Duration::from_secs(4));
+    let before = told(&world).len();
+    for round in 0..200 {
+        world.whisper(0, FromRelay::LayersWanted { track: TrackKind::Camera, layers: 0b1000_0010 | (round & 1) });
+    }
+    world.whisper(0, FromRelay::LayersWanted { track: TrackKind::Camera, layers: 0b100 });
+    assert_eq!(told(&world)[before..], [0b010], "no bit of a layer that does not exist");
+    world.run(Duration::from_millis(200));
+    assert_eq!(told(&world)[before..], [0b010, 0b100], "the last word counts");
+}
+
+#[test]
 fn a_commit_without_sense_is_not_followed_and_one_from_the_future_ends_the_session() {
     let mut world = World::assembled(3);
     let epoch = world.assert_agreed(&[0, 1, 2]);

@@ -85,6 +85,7 @@ impl Simulation {
                 return Err(Violation::Suspected { who, leaf, what: "is not whose media they get" });
             }
             Event::MemberState { .. }
+            | Event::LayersWanted { .. }
             | Event::Budget(_)
             | Event::Quality(_)
             | Event::Undecryptable { .. }
