@@ -24,7 +24,9 @@ use crate::{
 };
 
 pub(crate) use content::is_host;
-pub use content::{Admission, ContentError, InvitationContent, Listed, MAX_LANGUAGES, MAX_PARTICIPANTS, RelayAddress};
+pub use content::{
+    Admission, ContentError, InvitationContent, Listed, MAX_LANGUAGES, MAX_PARTICIPANTS, RelayAddress, Sharing,
+};
 pub(crate) use cose::sign;
 
 /// The longest invitation that is read, in bytes. One participant takes about 200.

@@ -111,7 +111,8 @@ pub use certificate::{
 pub use credential::CredentialError;
 pub use holder::{Holder, Sign, SignError};
 pub use invitation::{
-    Admission, Invitation, InvitationContent, InvitationError, Listed, RelayAddress, UnverifiedInvitation, WindowError,
+    Admission, Invitation, InvitationContent, InvitationError, Listed, RelayAddress, Sharing, UnverifiedInvitation,
+    WindowError,
 };
 pub use member::{MemberError, check_member};
 pub use revocation::{RevocationError, Revocations, Revoked};

@@ -153,6 +153,7 @@ impl Plan {
             succession: self.succession.iter().map(|path| named(path)).collect::<Result<_, _>>()?,
             originator: self.originator.as_deref().map(named).transpose()?,
             revocations: authority.revocations().iter().map(|list| ByteBuf::from(list.to_vec())).collect(),
+            sharing: self.sharing,
         };
         Ok((content, chains))
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Admission, Invitation, ProfileError, Purpose,
+    Admission, Invitation, ProfileError, Purpose, Sharing,
     certificate::{is_self_issued, purposes, subject, validity},
     fingerprint, key_pin, read_person, read_relay_level,
     revocation::{ListSummary, summarize},
@@ -95,6 +95,8 @@ pub struct ShownInvitation {
     pub releasable: Option<Vec<String>>,
     /// How the listed come in.
     pub admission: Admission,
+    /// By whose leave screens are shared.
+    pub sharing: Sharing,
     /// Who leads the meeting, first to last: the chairs, then the succession; names.
     pub succession: Vec<String>,
     /// Whose consent it takes to lower the level.
@@ -227,6 +229,7 @@ pub fn show(path: &Path) -> Result<Shown, RegistryError> {
         releasable: content.releasable.clone(),
         participants: participants.collect(),
         admission: content.admission,
+        sharing: content.sharing,
         succession: content.leaders().iter().map(name_of).collect(),
         originator: content.originator.as_ref().map(name_of),
         revocations: revocations.map_err(|error| RegistryError::Revocations { path: path.to_owned(), error })?,

@@ -228,7 +228,7 @@ impl Simulation {
             ended: None,
         });
         self.drain_session(who)?;
-        let on = MemberState { microphone: SourceState::On, camera: SourceState::On };
+        let on = MemberState { microphone: SourceState::On, camera: SourceState::On, ..MemberState::default() };
         self.input(who, Input::Command(Command::Announce(on)))
     }
 

@@ -209,6 +209,7 @@ impl Local {
         MemberState {
             microphone: state(&self.microphone_state, self.choices.1 == MicrophoneChoice::Off),
             camera: state(&self.camera_state, self.choices.0 == CameraChoice::Off),
+            screen: SourceState::Off,
         }
     }
 

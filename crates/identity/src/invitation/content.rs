@@ -57,6 +57,27 @@ pub struct InvitationContent {
     pub originator: Option<Fingerprint>,
     /// Certificate revocation lists (RFC 5280 section 5) of the office, DER, as of the day of signing.
     pub revocations: Vec<serde_bytes::ByteBuf>,
+    /// By whose leave screens are shared. Left out of the payload where it is the chair's, so that earlier versions read
+    /// what needs nothing of later ones.
+    #[serde(default, skip_serializing_if = "Sharing::is_granted")]
+    pub sharing: Sharing,
+}
+
+/// By whose leave a screen is shared; one at a time in either case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharing {
+    /// The chair's, for each time.
+    #[default]
+    Granted,
+    /// Nobody's: whoever is listed may, while nobody else does.
+    Open,
+}
+
+impl Sharing {
+    fn is_granted(&self) -> bool {
+        *self == Self::Granted
+    }
 }
 
 /// How the listed come into a meeting.

@@ -6,7 +6,7 @@ use conclave_model::{Clearance, Fingerprint, Level, MeetingId, Role, SeatRank};
 use super::{Authority, IssueError, PersonSpec, RelayIdentity, Validity};
 use crate::{
     holder::Holder,
-    invitation::{Admission, Invitation, InvitationContent, Listed, RelayAddress},
+    invitation::{Admission, Invitation, InvitationContent, Listed, RelayAddress, Sharing},
 };
 
 /// Names and languages of fictional delegates, in the protocol order of the states.
@@ -127,6 +127,7 @@ impl Rehearsal {
             succession: spec.succession.iter().filter_map(|number| fingerprint(*number)).collect(),
             originator: spec.originator.and_then(fingerprint),
             revocations: Vec::new(),
+            sharing: Sharing::default(),
         };
         let invitation = sign(&authority, &content, spec.wall)?;
         Ok(Self { authority, holders, relay, invitation, wall: spec.wall })

@@ -8,6 +8,7 @@
 //! until = "2026-11-23T18:00Z"
 //! releasable = ["FI", "SE"]          # left out: no caveat
 //! admission = "lobby"                # or "open"; left out: lobby
+//! sharing = "granted"                # or "open": who may share a screen; left out: whom the chair lets
 //! succession = ["anna.pem"]          # who leads while no chair is there; left out: nobody
 //! originator = "anna.pem"            # whose consent it takes to lower the level; left out: nothing lowers it
 //! revocations = ["other-crl.pem"]    # lists of other CAs; those of this CA are always there
@@ -25,7 +26,7 @@
 
 use std::path::{Path, PathBuf};
 
-use conclave_identity::Admission;
+use conclave_identity::{Admission, Sharing};
 use conclave_model::{Level, Role, SeatRank};
 use serde::Deserialize;
 
@@ -60,6 +61,8 @@ pub struct Plan {
     pub participants: Vec<PlannedParticipant>,
     /// How they come in.
     pub admission: Admission,
+    /// By whose leave screens are shared.
+    pub sharing: Sharing,
     /// The certificates of who leads while no chair is there, first to last.
     pub succession: Vec<PathBuf>,
     /// The certificate of the originator.
@@ -91,6 +94,8 @@ struct MeetingFile {
     until: Option<String>,
     releasable: Option<Vec<String>>,
     admission: Option<Admission>,
+    #[serde(default)]
+    sharing: Sharing,
     #[serde(default)]
     succession: Vec<PathBuf>,
     originator: Option<PathBuf>,
@@ -166,6 +171,7 @@ impl Plan {
         };
         Ok(Self {
             admission,
+            sharing: file.sharing,
             succession,
             originator: options.originator.clone().or(file.originator.map(|path| folder.join(path))),
             revocations: beside(file.revocations).chain(options.revocations.iter().cloned()).collect(),

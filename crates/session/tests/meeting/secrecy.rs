@@ -107,7 +107,7 @@ fn nothing_that_a_relay_can_reach_holds_plaintext() {
     };
     assert!(shows_marker(&frame(0, 5).data), "the search finds what it looks for");
     for number in 0..200 {
-        let state = MemberState { microphone: SourceState::On, camera: SourceState::Off };
+        let state = MemberState { microphone: SourceState::On, camera: SourceState::Off, ..MemberState::default() };
         if number == 100 {
             session.handle_input(Input::Command(Command::Announce(state)), now).unwrap();
         }

@@ -140,7 +140,7 @@ impl World {
     pub(crate) fn enter(&mut self, number: usize, config: SessionConfig) {
         let seat = &mut self.seats[number];
         let mut session = Session::new(config, seat.address, self.now).unwrap();
-        let state = MemberState { microphone: SourceState::On, camera: SourceState::On };
+        let state = MemberState { microphone: SourceState::On, camera: SourceState::On, ..MemberState::default() };
         session.handle_input(Input::Command(Command::Announce(state)), self.now).unwrap();
         seat.session = Some(session);
         seat.hung_up = false;
