@@ -1,7 +1,7 @@
-//! Camera, microphone and loudspeaker: real devices, files and test sources behind one door each.
+//! Camera, microphone, loudspeaker and screen: real devices, files and test sources behind one door each.
 //!
-//! [`CameraStream`], [`MicrophoneStream`] and [`SpeakerStream`] open what a [`CameraChoice`], [`MicrophoneChoice`] or
-//! [`SpeakerChoice`] names and run on threads of their own until dropped. Pictures leave as I420 in limited BT.709,
+//! [`CameraStream`], [`MicrophoneStream`], [`SpeakerStream`] and [`ScreenStream`] open what a [`CameraChoice`],
+//! [`MicrophoneChoice`], [`SpeakerChoice`] or [`ScreenChoice`] names and run on threads of their own until dropped. Pictures leave as I420 in limited BT.709,
 //! sound crosses as mono at 48 kHz, whatever the device speaks. A device that goes away is told once, in words, by a
 //! `Lost` event; nothing here retries by itself.
 //!
@@ -16,6 +16,7 @@ pub mod level;
 pub mod marker;
 pub mod microphone;
 pub mod portrait;
+pub mod screen;
 mod sound;
 pub mod speaker;
 pub mod tone;
@@ -33,6 +34,10 @@ pub use error::CaptureError;
 pub use level::Level;
 pub use marker::{Marker, read_marker};
 pub use microphone::{MicrophoneEvent, MicrophoneStream};
+pub use screen::{
+    OpenedScreen, ScreenChoice, ScreenError, ScreenEvent, ScreenKind, ScreenPause, ScreenSource, ScreenStream,
+    ScreenWish, Screens, TestPage, list_screens,
+};
 pub use sound::OpenedSound;
 pub use speaker::{NullSpeaker, SpeakerStream};
 pub use tone::Tone;
