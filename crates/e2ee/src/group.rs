@@ -25,10 +25,12 @@ mod pulses;
 mod roster;
 #[cfg(test)]
 mod tests;
+mod vouching;
 
 pub use errors::{CommitError, MessageError, Rejection};
 pub use pulses::{Pulse, PulseError};
 pub(crate) use roster::Roster;
+pub use vouching::Vouching;
 
 use pulses::Pulses;
 
@@ -112,6 +114,8 @@ pub struct Group {
     frames: FrameKeys,
     pulses: Pulses,
     pending: Option<Pending>,
+    /// Whether somebody of the succession has shown to be in this group.
+    vouched: bool,
 }
 
 /// One's own keys, and where MLS keeps its own.
@@ -138,20 +142,24 @@ struct Outcome {
 }
 
 impl Group {
-    /// A group that has been created or joined, its state and its members checked.
+    /// A group that has been created or joined, its state and its members checked. `made_by` is the leaf that signed
+    /// how the group is now: the own one, or that of the welcome.
     pub(crate) fn new(
         rules: Arc<Rules>,
         keys: Keys,
         mls: MlsGroup,
         roster: Roster,
         state: State,
+        made_by: LeafIndex,
     ) -> Result<Self, CommitError> {
         let me = LeafIndex(mls.own_leaf_index().u32());
         let leaves = roster.members().iter().map(|member| member.leaf);
         let frames =
             FrameKeys::new(state.frame_context(), me, leaves, &mls, &keys.vault).map_err(|_| CommitError::Library)?;
-        let mut group = Self { rules, keys, mls, roster, state, frames, pulses: Pulses::default(), pending: None };
+        let pulses = Pulses::default();
+        let mut group = Self { rules, keys, mls, roster, state, frames, pulses, pending: None, vouched: false };
         group.record_epoch();
+        group.vouch(made_by, group.epoch());
         Ok(group)
     }
 
@@ -389,6 +397,8 @@ impl Group {
     fn enter_epoch(&mut self, outcome: Outcome) -> Result<Change, CommitError> {
         let Outcome { author, newcomers, state } = outcome;
         let epoch = self.epoch();
+        // Its author signed it over the group as it was, with this member in it.
+        self.vouched |= self.is_of_succession(author.leaf);
         let before = std::mem::replace(&mut self.state, state);
         let old = std::mem::take(&mut self.roster);
         let mut change = Change {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conclave_identity::{Holder, SignError};
-use conclave_model::{LeafRef, Level};
+use conclave_model::{LeafIndex, LeafRef, Level};
 use openmls::prelude::{
     CredentialWithKey, KeyPackage, MlsGroup, MlsMessageBodyIn, MlsMessageIn, MlsMessageOut, StagedWelcome,
     tls_codec::DeserializeBytes,
@@ -165,7 +165,8 @@ impl Leaf {
         for leaf in mls.members() {
             roster.push(member_of(&leaf, &vault, bearer.person.clone()), bearer.media);
         }
-        Group::new(rules, Keys { vault, signer, media }, mls, roster, state).map_err(|_| LeafError::Library)
+        let me = LeafIndex(mls.own_leaf_index().u32());
+        Group::new(rules, Keys { vault, signer, media }, mls, roster, state, me).map_err(|_| LeafError::Library)
     }
 
     /// Whether [`Self::create`] would make a group.
@@ -225,8 +226,9 @@ impl Leaf {
         let state = state_of(context.extensions()).ok_or(JoinError::OtherGroup)?;
         check_state(&state, &rules, wall)?;
         let roster = checked_members(staged.members(), &vault, &rules, &state, wall)?;
+        let made_by = LeafIndex(staged.welcome_sender_index().u32());
         let mls = staged.into_group(&vault).map_err(|_| JoinError::Library)?;
-        Group::new(rules, Keys { vault, signer, media }, mls, roster, state).map_err(|_| JoinError::Library)
+        Group::new(rules, Keys { vault, signer, media }, mls, roster, state, made_by).map_err(|_| JoinError::Library)
     }
 }
 

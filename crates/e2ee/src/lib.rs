@@ -38,7 +38,7 @@ pub use credential::{NewcomerError, Refused};
 pub use frames::{Missing, OpenError, SealError};
 pub use governance::{Order, chair, may_add, may_come, may_open, needs_chair, succession};
 pub use group::{
-    Change, CommitError, Group, Made, Member, MessageError, PendingCommit, Pulse, PulseError, Rejection, Work,
+    Change, CommitError, Group, Made, Member, MessageError, PendingCommit, Pulse, PulseError, Rejection, Vouching, Work,
 };
 pub use leaf::{JoinError, Leaf, LeafError};
 pub use rules::Rules;

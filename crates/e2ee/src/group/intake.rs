@@ -1,6 +1,7 @@
 //! What others bring: key packages and commits, checked before they change anything.
 
 use bytes::Bytes;
+use conclave_identity::MemberError;
 use conclave_model::{LeafIndex, LeafRef, Level, Person};
 use openmls::prelude::{
     ContentType, KeyPackage, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider, ProcessedMessageContent,
@@ -80,6 +81,17 @@ impl Group {
     /// Whether somebody who may join waits for the acting chair to admit them.
     pub fn needs_chair(&self, person: &Person) -> bool {
         governance::needs_chair(&self.state, &self.rules.invitation, person)
+    }
+
+    /// The other members whose certificates have been revoked, by the rules as they are now. `wall` in seconds since
+    /// 1970-01-01 UTC. Up to 2 ms for each member.
+    pub fn revoked(&self, wall: u64) -> Vec<Member> {
+        let is_revoked = |leaf: &openmls::prelude::Member| {
+            let checked = credential::check(&leaf.credential, &leaf.signature_key, &self.rules, self.state.level, wall);
+            matches!(checked, Err((_, NewcomerError::Member(MemberError::Revoked { .. }))))
+        };
+        let revoked = self.mls.members().filter(is_revoked).map(|leaf| LeafIndex(leaf.index.u32()));
+        revoked.filter(|leaf| *leaf != self.me()).filter_map(|leaf| self.member(leaf).cloned()).collect()
     }
 
     /// Sorts those who want to join into those who pass the checks at `level` and those who do not.

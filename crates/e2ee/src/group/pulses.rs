@@ -170,7 +170,11 @@ impl Group {
         }
         let is_same = record.digest == digest;
         self.pulses.heard.insert(media, counter);
-        if is_same { Ok(Pulse { leaf, epoch }) } else { Err(PulseError::Diverged(leaf)) }
+        if !is_same {
+            return Err(PulseError::Diverged(leaf));
+        }
+        self.vouch(leaf, epoch);
+        Ok(Pulse { leaf, epoch })
     }
 
     /// Signs what this member says of its media, by its media key, for the sending epoch.

@@ -8,6 +8,7 @@ mod hostile;
 mod malice;
 mod membership;
 mod signs;
+mod vouching;
 
 use std::sync::Arc;
 
