@@ -9,6 +9,8 @@ mod stream;
 mod test_page;
 
 #[cfg(target_os = "linux")]
+mod portal;
+#[cfg(target_os = "linux")]
 mod x11;
 
 pub use self::{

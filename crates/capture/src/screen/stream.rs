@@ -135,7 +135,7 @@ fn share(
     stop: &Stop,
 ) -> Result<(), ScreenError> {
     match choice {
-        ScreenChoice::Portal => Err(ScreenError::NoPortal { reason: "this build has no part for it".to_owned() }),
+        ScreenChoice::Portal => super::portal::share(wish, clock, sink, stop),
         ScreenChoice::Main if display.is_none() && super::list::under_wayland() => {
             share(None, &ScreenChoice::Portal, wish, clock, sink, stop)
         }

@@ -36,13 +36,15 @@ pub(in crate::screen) fn share(
     let mut grab = Grab::new(display, target, wish)?;
     let (width, height) = grab.target.size();
     sink(ScreenEvent::Opened(OpenedScreen { name: grab.target.name().to_owned(), width, height }));
-    let mut pace = Pace::new(u64::from(wish.frames_per_second), 1);
+    let (mut pace, mut stale) = (Pace::new(u64::from(wish.frames_per_second), 1), 0);
     while pace.wait(stop) {
         let outcome = match grab.step() {
-            Err(Trouble::Stale) => grab.look_again().map(|()| None),
+            Err(Trouble::Stale) => grab.look_again().and(Err(Trouble::Stale)),
             outcome => outcome,
         };
+        stale = if matches!(outcome, Err(Trouble::Stale)) { stale + 1 } else { 0 };
         match outcome {
+            Err(trouble @ Trouble::Stale) if stale > MOST_STALE => return Err(trouble.fatal()),
             Ok(None) | Err(Trouble::Stale) => {}
             Ok(Some(Step::Paused(pause))) => sink(ScreenEvent::Paused(pause)),
             Ok(Some(Step::Resumed)) => sink(ScreenEvent::Resumed),
@@ -73,8 +75,10 @@ struct Grab {
     is_shown: bool,
     is_locked: bool,
     told: Option<ScreenPause>,
-    /// When all was last read, whatever the display tells, and when a picture was last given.
-    read: Option<Instant>,
+    /// Whether all has to be read, whatever the display tells.
+    unread: bool,
+    /// When the target was last looked for, and when a picture was last given.
+    looked: Option<Instant>,
     given: Option<Instant>,
 }
 
@@ -121,7 +125,8 @@ impl Grab {
             is_shown,
             is_locked,
             told: None,
-            read: None,
+            unread: true,
+            looked: None,
             given: None,
         })
     }
@@ -133,8 +138,11 @@ impl Grab {
         while let Some(event) = self.display.connection.poll_for_event()? {
             self.hear(&event, &mut dirty, &mut again)?;
         }
-        if again {
+        let now = now();
+        let is_due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
+        if again || is_due(self.looked, RECHECK) {
             self.look_again()?;
+            self.looked = Some(now);
         }
         let pause = match (self.is_shown, self.is_locked) {
             (_, true) => Some(ScreenPause::Locked),
@@ -143,17 +151,14 @@ impl Grab {
         };
         if pause != self.told {
             self.told = pause;
-            (self.read, self.given) = (None, None);
+            (self.unread, self.given) = (true, None);
             return Ok(Some(pause.map_or(Step::Resumed, Step::Paused)));
         }
         if pause.is_some() {
             return Ok(None);
         }
-        let now = now();
-        let is_due = |last: Option<Instant>, every| last.is_none_or(|last| now.duration_since(last) >= every);
-        let part = if is_due(self.read, RECHECK) {
+        let part = if self.unread {
             self.clear_damage()?;
-            self.read = Some(now);
             Some(self.canvas.area())
         } else if dirty {
             self.damaged()?
@@ -164,6 +169,7 @@ impl Grab {
             Some(part) => self.target.read(&self.display, part, &mut self.canvas)?,
             None => false,
         };
+        self.unread = false;
         changed |= self.follow_pointer()?;
         if changed || is_due(self.given, REFRESH) {
             self.given = Some(now);
@@ -201,7 +207,7 @@ impl Grab {
             self.canvas = Canvas::new(width, height)?;
             self.given = None;
         }
-        self.read = None;
+        self.unread = true;
         Ok(())
     }
 
@@ -275,5 +281,8 @@ fn watch(display: &Display, target: &Target) -> Result<(damage::Damage, xfixes::
     Ok((damage, region))
 }
 
-/// How often all is read though the display tells of no change: some drivers draw without telling.
+/// How often the target is looked for and read though the display tells of no change: some drivers draw, and some window
+/// managers hide windows, without telling.
 const RECHECK: Duration = Duration::from_secs(2);
+/// How often in a row the target may be another than a moment before; a window that is being resized is, for a while.
+const MOST_STALE: u32 = 100;
