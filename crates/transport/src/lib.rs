@@ -16,5 +16,5 @@
 mod path;
 mod slot;
 
-pub use path::{Event, MAX_PACKET, Output, Path, Quality, Transmit, TransportError};
+pub use path::{Event, FIRST_ESTIMATE, MAX_PACKET, Output, Path, Quality, Transmit, TransportError};
 pub use slot::{Slot, VIDEO_SLOTS};

@@ -1,5 +1,7 @@
 //! [`Path`], the state machine.
 
+mod moving;
+
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -19,12 +21,13 @@ use str0m::{
 };
 
 use crate::slot::{AUDIO_PT, AUDIO_RTX_PT, End, Slot, VIDEO_PT, VIDEO_RTX_PT};
+use moving::Whereabouts;
 
 /// The longest packet that a slot carries, in bytes: with SRTP, RTX and IPv6 it stays below 1280.
 pub const MAX_PACKET: usize = 1150;
 
 /// Where the bandwidth estimate begins: six people at 360p pass at once; probing finds the true one within a second.
-const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(4_000);
+pub const FIRST_ESTIMATE: Bitrate = Bitrate::kbps(4_000);
 
 /// The shortest step of the delay controller; a packet that the pacer holds may wait as long.
 const DELAY_CONTROL_STEP: Duration = Duration::from_millis(2);
@@ -35,6 +38,10 @@ const DESIRED: Bitrate = Bitrate::kbps(10_000);
 /// How long a packet may be asked for again, and how many are kept for that. A receiver gives up sooner.
 const RTX_AGE: Duration = Duration::from_secs(1);
 const RTX_PACKETS: usize = 1024;
+
+/// The longest time between two checks of a client whether the relay is there (RFC 7675 has 5 s for consent alone), so
+/// that a dead line is found in time to leave it.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// Retransmissions may take this share of what is sent.
 const RTX_SHARE: f32 = 0.25;
@@ -53,6 +60,10 @@ pub struct Path {
     secured: bool,
     next_sequence: Vec<u64>,
     closed: bool,
+    /// When the other end was heard last, or that it is silent was said last.
+    heard: Instant,
+    round_trip: Duration,
+    whereabouts: Whereabouts,
 }
 
 /// What a [`Path`] asks of the world.
@@ -91,6 +102,9 @@ pub enum Event {
     Connected,
     /// Nothing is heard from the other end. It may come back.
     Disconnected,
+    /// A client's path only: nothing has come for [longer than a check may take](Path::move_to). Said again as often as
+    /// that time passes. The old address may have lost its way to the relay: it is worth another one.
+    Silent,
     /// What the line towards the other end can carry now.
     Estimate(Bitrate),
     /// How good the line is; once a second.
@@ -154,7 +168,9 @@ impl Path {
     }
 
     fn new(end: End, ice_lite: bool, now: Instant) -> Self {
-        let mut rtc = config(ice_lite).build(now);
+        let mut config = config(ice_lite);
+        config.set_max_stun_rto(CHECK);
+        let mut rtc = config.build(now);
         rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, to_str0m(DESIRED));
         let mut direct = rtc.direct_api();
         direct.set_ice_controlling(end == End::Client);
@@ -180,6 +196,9 @@ impl Path {
             secured: false,
             next_sequence,
             closed: false,
+            heard: now,
+            round_trip: Duration::ZERO,
+            whereabouts: Whereabouts::default(),
         }
     }
 
@@ -255,6 +274,7 @@ impl Path {
     ) -> Result<(), TransportError> {
         let broken = TransportError::Datagram { from, length: datagram.len() };
         let receive = Receive::new(Protocol::Udp, from, to, datagram).map_err(|_| broken.clone())?;
+        let moves = self.is_move(from, to, datagram, now);
         self.now = now;
         // A datagram that is taken in moves time by itself; a refused one does not, so what waits stays touched.
         self.rtc.handle_input(Input::Receive(now, receive)).map_err(|error| {
@@ -262,6 +282,10 @@ impl Path {
             broken
         })?;
         self.touched = false;
+        self.heard = now;
+        if moves {
+            self.follow(from);
+        }
         Ok(())
     }
 
@@ -298,6 +322,10 @@ impl Path {
 
     /// The next thing to do; call until it is [`Output::Wake`].
     pub fn poll_output(&mut self) -> Output {
+        if self.silent_at().is_some_and(|at| at <= self.now) {
+            self.heard = self.now;
+            return Output::Event(Event::Silent);
+        }
         if self.touched {
             self.touched = false;
             if let Err(error) = self.rtc.handle_input(Input::Timeout(self.now)) {
@@ -307,7 +335,10 @@ impl Path {
         }
         loop {
             match self.rtc.poll_output() {
-                Ok(str0m::Output::Timeout(at)) => return Output::Wake(self.not_restless(at)),
+                Ok(str0m::Output::Timeout(at)) => {
+                    let at = self.not_restless(at);
+                    return Output::Wake(self.silent_at().map_or(at, |silent| silent.min(at)));
+                }
                 Ok(str0m::Output::Transmit(transmit)) => {
                     return Output::Transmit(Transmit {
                         from: transmit.source,
@@ -352,35 +383,36 @@ impl Path {
 
     fn translate(&mut self, event: str0m::Event) -> Option<Output> {
         #[expect(clippy::wildcard_enum_match_arm, reason = "str0m's events grow; what we do not use is dropped")]
-        let event =
-            match event {
-                str0m::Event::RtpPacket(packet) => {
-                    let slot = Slot::of_ssrc(packet.header.ssrc, self.end.other())?;
-                    return Some(Output::Packet { slot, payload: packet.payload.clone() });
-                }
-                str0m::Event::Connected => {
-                    self.secured = true;
-                    Event::Connected
-                }
-                str0m::Event::IceConnectionStateChange(IceConnectionState::Disconnected) => Event::Disconnected,
-                str0m::Event::IceConnectionStateChange(
-                    IceConnectionState::Connected | IceConnectionState::Completed,
-                ) if self.secured => Event::Connected,
-                str0m::Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                    Event::Estimate(Bitrate(estimate.as_u64()))
-                }
-                str0m::Event::PeerStats(stats) => Event::Quality(Quality {
-                    round_trip: stats
-                        .rtt
-                        .or_else(|| stats.selected_candidate_pair.and_then(|pair| pair.current_round_trip_time)),
-                    loss: stats.egress_loss_fraction.unwrap_or(0.0),
-                }),
-                str0m::Event::Closed => {
-                    self.closed = true;
-                    Event::Disconnected
-                }
-                _ => return None,
-            };
+        let event = match event {
+            str0m::Event::RtpPacket(packet) => {
+                let slot = Slot::of_ssrc(packet.header.ssrc, self.end.other())?;
+                return Some(Output::Packet { slot, payload: packet.payload.clone() });
+            }
+            str0m::Event::Connected => {
+                self.secured = true;
+                Event::Connected
+            }
+            str0m::Event::IceConnectionStateChange(IceConnectionState::Disconnected) => Event::Disconnected,
+            str0m::Event::IceConnectionStateChange(IceConnectionState::Connected | IceConnectionState::Completed)
+                if self.secured =>
+            {
+                Event::Connected
+            }
+            str0m::Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                Event::Estimate(Bitrate(estimate.as_u64()))
+            }
+            str0m::Event::PeerStats(stats) => {
+                let round_trip =
+                    stats.rtt.or_else(|| stats.selected_candidate_pair.and_then(|pair| pair.current_round_trip_time));
+                self.round_trip = round_trip.unwrap_or_default();
+                Event::Quality(Quality { round_trip, loss: stats.egress_loss_fraction.unwrap_or(0.0) })
+            }
+            str0m::Event::Closed => {
+                self.closed = true;
+                Event::Disconnected
+            }
+            _ => return None,
+        };
         Some(Output::Event(event))
     }
 
