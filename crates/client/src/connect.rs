@@ -125,6 +125,8 @@ pub(crate) struct Link {
     pub(crate) socket: WebSocketStream<TlsStream<TcpStream>>,
     /// The local address from which the relay was reached.
     pub(crate) local: IpAddr,
+    /// The relay's address that answered.
+    pub(crate) remote: SocketAddr,
     /// The highest level that the relay is certified for.
     pub(crate) certified: Level,
 }
@@ -147,6 +149,7 @@ pub(crate) async fn dial(address: &RelayAddress, tls: Arc<ClientConfig>) -> Resu
     // Small signalling messages must not wait for each other. A socket without the option is only slower.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().map_err(|error| ConnectError::Broken(error.kind()))?.ip();
+    let remote = stream.peer_addr().map_err(|error| ConnectError::Broken(error.kind()))?;
     let name =
         ServerName::try_from(address.host.clone()).map_err(|_| ConnectError::Resolve { host: address.host.clone() })?;
     let stream = timeout(STEP, TlsConnector::from(tls).connect(name, stream))
@@ -163,7 +166,7 @@ pub(crate) async fn dial(address: &RelayAddress, tls: Arc<ClientConfig>) -> Resu
         .await
         .map_err(|_| too_long(Step::Opening))?
         .map_err(|error| from_websocket(&error, &relay))?;
-    Ok(Link { socket, local, certified })
+    Ok(Link { socket, local, remote, certified })
 }
 
 async fn resolve(address: &RelayAddress) -> Result<Vec<SocketAddr>, ConnectError> {
