@@ -32,6 +32,8 @@ pub fn redundancy(loss: f32, round_trip: Option<Duration>, jitter_budget: Durati
 pub struct RedundancyControl {
     now: Redundancy,
     loss: Option<f32>,
+    /// How the one who receives worst does, from the relay on.
+    heard: (f32, Option<Duration>),
     /// Since when less would do.
     less_since: Option<Instant>,
 }
@@ -74,7 +76,13 @@ impl Redundancy {
 }
 
 impl RedundancyControl {
-    /// Takes the quality of the last second; returns what to use from now on, where that changed.
+    /// Notes how the sound arrives at the one who receives it worst: the loss from the relay on, and the round trip
+    /// there. Counts from the next [`RedundancyControl::observe`] on, until the next word.
+    pub fn set_heard(&mut self, loss: f32, round_trip: Option<Duration>) {
+        self.heard = (if loss.is_finite() { loss.clamp(0.0, 1.0) } else { 0.0 }, round_trip);
+    }
+
+    /// Takes the quality of the last second's line to the relay; returns what to use from now on, where that changed.
     pub fn observe(
         &mut self,
         loss: f32,
@@ -87,7 +95,9 @@ impl RedundancyControl {
         let share = if loss > before { RISE } else { FALL };
         let smooth = before + (loss - before) * share;
         self.loss = Some(smooth);
-        let remains = remaining(smooth, round_trip, jitter_budget);
+        let arrives = 1.0 - remaining(smooth, round_trip, jitter_budget);
+        let is_heard = 1.0 - remaining(self.heard.0, self.heard.1, jitter_budget);
+        let remains = 1.0 - arrives * is_heard;
         let (wanted, kept) = (level(remains, 1.0), level(remains, KEEP));
         if wanted > self.now {
             (self.now, self.less_since) = (wanted, None);
@@ -209,6 +219,25 @@ mod tests {
         let levels: Vec<_> = changes.iter().map(|(_, level)| *level).collect();
         assert_eq!(levels[2..], [Redundancy::LIGHT, Redundancy::default()]);
         assert!(changes[2].0 >= 45 && changes[3].0 >= 90, "{changes:?}");
+    }
+
+    #[test]
+    fn what_is_lost_behind_the_relay_counts_as_what_is_lost_before_it() {
+        let (mut control, start) = (RedundancyControl::default(), Instant::now());
+        let at = |second: u64, loss: f32, control: &mut RedundancyControl| {
+            control.observe(loss, ms(200), BUDGET, start + Duration::from_secs(second))
+        };
+        assert_eq!(at(0, 0.0, &mut control), None);
+        control.set_heard(0.2, ms(200));
+        assert_eq!(at(1, 0.0, &mut control), Some(Redundancy::STRONG));
+        // Asked for again in time, it is no loss.
+        control.set_heard(0.05, ms(20));
+        assert_eq!((2..14).find_map(|second| at(second, 0.0, &mut control)), Some(Redundancy::default()));
+        // A little on both sides is more than a little.
+        control.set_heard(0.07, ms(200));
+        assert_eq!(at(20, 0.13, &mut control), Some(Redundancy::STRONG));
+        control.set_heard(f32::NAN, None);
+        assert_eq!(control.heard, (0.0, None));
     }
 
     #[test]
