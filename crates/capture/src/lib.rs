@@ -45,8 +45,11 @@ pub use tone::Tone;
 /// Samples per second of all sound that crosses this crate's boundary.
 pub const SAMPLE_RATE: u32 = 48_000;
 
-/// Samples of one [`MicrophoneEvent::Samples`] and the most that a speaker's source is asked for: 20 ms.
+/// Samples of 20 ms, which is what a packet of sound holds on most lines.
 pub const FRAME_SAMPLES: usize = 960;
+
+/// Samples of one [`MicrophoneEvent::Samples`], and of what a speaker's source is asked for at once: 10 ms.
+pub const PIECE_SAMPLES: usize = 480;
 
 /// The sender's clock, read when a picture or a sample is captured; streams of one client share it.
 pub type Clock = Arc<dyn Fn() -> MediaTime + Send + Sync>;

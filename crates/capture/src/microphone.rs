@@ -4,10 +4,10 @@ use conclave_model::MediaTime;
 
 pub use crate::sound::wav::WavProblem;
 use crate::{
-    CaptureError, Clock, DeviceKind, FRAME_SAMPLES, MicrophoneChoice, OpenedSound, SAMPLE_RATE, Turns,
+    CaptureError, Clock, DeviceKind, PIECE_SAMPLES, MicrophoneChoice, OpenedSound, SAMPLE_RATE, Turns,
     sound::{
         input,
-        wav::{self, FRAME_LENGTH},
+        wav::{self, PIECE_LENGTH},
     },
     voice::Voice,
     worker::{Pace, Worker},
@@ -16,11 +16,11 @@ use crate::{
 /// What a microphone tells, on the stream's own thread.
 #[derive(Debug)]
 pub enum MicrophoneEvent<'a> {
-    /// The next 20 ms, without a gap: mono at 48 kHz, −1 to 1.
+    /// The next 10 ms, without a gap: mono at 48 kHz, −1 to 1.
     Samples {
         /// When the first of them was heard, as near as the source can tell.
         time: MediaTime,
-        /// Always [`FRAME_SAMPLES`] of them.
+        /// Always [`PIECE_SAMPLES`] of them.
         samples: &'a [f32],
     },
     /// The source went away; told once. No sound follows.
@@ -40,7 +40,7 @@ pub struct MicrophoneStream {
 impl MicrophoneStream {
     /// Opens what `choice` names and gives its sound to `sink` on a thread of its own.
     ///
-    /// Returns when the source is open. The sink must take less than 20 ms on the average, or sound is lost.
+    /// Returns when the source is open. The sink must take less than 10 ms on the average, or sound is lost.
     ///
     /// # Errors
     /// Every [`CaptureError`] that says why a microphone or file could not be opened.
@@ -69,10 +69,10 @@ impl MicrophoneStream {
 /// Starts a test voice.
 fn speak(seed: u64, turns: Turns, clock: Clock, mut sink: Sink) -> Result<(OpenedSound, Worker), CaptureError> {
     let worker = Worker::start("mic-test", move |stop| {
-        let mut pace = Pace::new(u64::from(SAMPLE_RATE), FRAME_SAMPLES as u64);
-        let (mut voice, mut frame) = (Voice::new(seed, turns), [0.0; FRAME_SAMPLES]);
+        let mut pace = Pace::new(u64::from(SAMPLE_RATE), PIECE_SAMPLES as u64);
+        let (mut voice, mut frame) = (Voice::new(seed, turns), [0.0; PIECE_SAMPLES]);
         while pace.wait(stop) {
-            let time = MediaTime(clock().0.saturating_sub(FRAME_LENGTH.as_micros() as u64));
+            let time = MediaTime(clock().0.saturating_sub(PIECE_LENGTH.as_micros() as u64));
             voice.fill(time, &mut frame);
             sink(MicrophoneEvent::Samples { time, samples: &frame });
         }
@@ -98,8 +98,8 @@ mod tests {
             MicrophoneEvent::Lost(error) => panic!("{error}"),
         })
         .expect("a test microphone");
-        for _ in 0..25 {
-            assert_eq!(receive.recv().expect("samples").0, FRAME_SAMPLES);
+        for _ in 0..50 {
+            assert_eq!(receive.recv().expect("samples").0, PIECE_SAMPLES);
         }
         let took = began.elapsed().as_millis();
         assert!((499..1000).contains(&took), "0.5 s of sound in {took} ms");

@@ -108,8 +108,11 @@ impl Preview {
         let shared = Arc::clone(&self.shared);
         self.open(DeviceKind::Microphone, choice != MicrophoneChoice::Off, move |_| {
             microphone_opener(choice, move |_, samples| {
-                shared.level.store(Level::of(samples).bar().to_bits(), Ordering::Relaxed);
-                (shared.waker)();
+                let level = Level::of(samples).bar();
+                let before = f32::from_bits(shared.level.swap(level.to_bits(), Ordering::Relaxed));
+                if (level - before).abs() > LEAST_CHANGE {
+                    (shared.waker)();
+                }
             })
         });
     }
@@ -205,6 +208,9 @@ pub(crate) fn microphone_opener(
         Ok(Opened { stream: Box::new(stream), name })
     })
 }
+
+/// A change of the level that is worth drawing.
+const LEAST_CHANGE: f32 = 0.01;
 
 #[cfg(test)]
 mod tests {

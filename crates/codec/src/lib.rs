@@ -19,7 +19,7 @@ use conclave_model::{Bitrate, EncodedFrame, Picture};
 
 pub use av1::{Av1Decoder, Av1Encoder, Content, VideoSettings};
 pub use error::CodecError;
-pub use opus::{AudioSettings, OpusDecoder, OpusEncoder, Protection, without_redundancy};
+pub use opus::{AudioSettings, OpusDecoder, OpusEncoder, Protection, packet_length, without_redundancy};
 pub use redundant::{FrameCopy, Redundant};
 pub use scale::{Fit, PictureScaler, fit, scale};
 

@@ -93,8 +93,7 @@ impl OpusEncoder {
     pub fn new(settings: AudioSettings) -> Result<Self, CodecError> {
         if !FRAMES_US.contains(&settings.frame.as_micros()) {
             let found = u64::try_from(settings.frame.as_micros()).unwrap_or(u64::MAX);
-            let allowed = "2500, 5000, 10000, 20000, 40000 and 60000 microseconds";
-            return Err(CodecError::Setting { what: "frame", found, allowed });
+            return Err(CodecError::Setting { what: "frame", found, allowed: FRAMES });
         }
         if settings.complexity > 10 {
             let found = settings.complexity.into();
@@ -115,6 +114,32 @@ impl OpusEncoder {
             encoder.set(setting, value)?;
         }
         Ok(Self { encoder, frame_samples: samples(settings.frame), dtx })
+    }
+
+    /// Changes how much sound a packet holds, from the next frame on: 2.5, 5, 10, 20, 40 or 60 ms.
+    ///
+    /// # Errors
+    /// [`CodecError::Setting`] for any other; the length is then as before.
+    pub fn set_frame(&mut self, frame: Duration) -> Result<(), CodecError> {
+        if !FRAMES_US.contains(&frame.as_micros()) {
+            let found = u64::try_from(frame.as_micros()).unwrap_or(u64::MAX);
+            return Err(CodecError::Setting { what: "frame", found, allowed: FRAMES });
+        }
+        self.frame_samples = samples(frame);
+        Ok(())
+    }
+
+    /// Changes whether every packet has the same size, from the next frame on; see [`AudioSettings::constant`].
+    ///
+    /// # Errors
+    /// [`CodecError::Codec`] where libopus refuses.
+    pub fn set_constant(&mut self, constant: bool) -> Result<(), CodecError> {
+        self.encoder.set(Setting::Vbr, i32::from(!constant))?;
+        if constant {
+            self.encoder.set(Setting::Dtx, 0)?;
+            self.dtx = false;
+        }
+        Ok(())
     }
 
     /// Changes what is added for decoders that miss packets, from the next frame on.
@@ -252,6 +277,23 @@ pub fn without_redundancy(packet: &[u8]) -> Option<Bytes> {
     ffi::strip(packet).map(Bytes::from)
 }
 
+/// How long the sound in a packet lasts, by its first bytes (RFC 6716 section 3.1 and 3.2); `None` for bytes that cannot
+/// be a packet. Any bytes are safe to pass.
+pub fn packet_length(packet: &[u8]) -> Option<Duration> {
+    let head = *packet.first()?;
+    let frame_us = match head >> 3 {
+        config @ 0..=11 => [10_000, 20_000, 40_000, 60_000][usize::from(config % 4)],
+        config @ 12..=15 => [10_000, 20_000][usize::from(config % 2)],
+        config => [2_500, 5_000, 10_000, 20_000][usize::from(config % 4)],
+    };
+    let frames = match head & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u64::from(*packet.get(1)? & 0x3f),
+    };
+    (1..=120_000 / frame_us).contains(&frames).then(|| Duration::from_micros(frame_us * frames))
+}
+
 fn check_length(samples: usize) -> Result<(), CodecError> {
     if samples == 0 || samples > MAX_SAMPLES || !samples.is_multiple_of(SHORTEST) {
         return Err(CodecError::FrameLength { found: samples, wanted: SHORTEST });
@@ -275,6 +317,8 @@ fn samples(duration: Duration) -> usize {
 
 /// The frames that Opus has (RFC 6716 section 2.1.4), in microseconds.
 const FRAMES_US: [u128; 6] = [2_500, 5_000, 10_000, 20_000, 40_000, 60_000];
+
+const FRAMES: &str = "2500, 5000, 10000, 20000, 40000 and 60000 microseconds";
 
 /// The longest packet of one frame that libopus makes (RFC 6716 section 3.2.1: 1275 bytes and a few of framing).
 const MAX_PACKET: usize = 1500;

@@ -1,6 +1,7 @@
 //! An adaptive jitter buffer for one source of sound.
 //!
-//! Packets come when the network brings them, the loudspeaker takes one every [`FRAME`]. The buffer delays each packet
+//! Packets come when the network brings them, the loudspeaker takes one as often as one lasts: 20 ms, or 10 ms on a good
+//! line, as the sender chooses and changes. The buffer delays each packet
 //! to `capture time + fastest transit + target`, where *fastest transit* is the smallest difference between arrival and
 //! capture time over the last seconds (it holds the clocks' offset too) and *target* follows the observed jitter,
 //! between one packet and ten: at the 99th percentile of the lateness over that fastest transit (compare NetEq's delay
@@ -24,14 +25,17 @@ use conclave_model::MediaTime;
 
 use delay::DelayEstimator;
 
-/// What one packet holds, and how often [`JitterBuffer::pull`] is called.
+/// What one packet holds on most lines.
 pub const FRAME: Duration = Duration::from_millis(20);
 
-/// The most packets that wait; 1.28 s.
+/// What one packet holds on a good line.
+pub const SHORT_FRAME: Duration = Duration::from_millis(10);
+
+/// The most packets that wait; 1.28 s, or half of that where they are short.
 const MAX_PACKETS: usize = 64;
 
-/// How many packets in a row are concealed before the source counts as silent.
-const MAX_CONCEALED: u32 = 6;
+/// How much sound in a row is concealed before the source counts as silent.
+const MAX_CONCEALED: Duration = Duration::from_millis(120);
 
 /// A number this far from the expected one means that the source began anew.
 const MAX_JUMP: u32 = 1000;
@@ -39,7 +43,7 @@ const MAX_JUMP: u32 = 1000;
 /// How far sound may be off the target before its pace changes: too early costs packets that come too late, too late
 /// costs only delay.
 const EARLY: Duration = Duration::from_millis(4);
-const LATE: Duration = Duration::from_millis(26);
+const LATE: Duration = Duration::from_millis(6);
 
 /// How often the pace may change the delay: often enough to follow, seldom enough not to be heard.
 const ADJUST_EVERY: u32 = 3;
@@ -56,6 +60,8 @@ pub struct JitterBuffer<T> {
     packets: BTreeMap<u32, Waiting<T>>,
     delay: DelayEstimator,
     playing: Option<Playing>,
+    /// How often it is pulled at least: sound that is due may wait as long for its turn.
+    beat: Duration,
     /// Packets since the pace last changed the delay.
     since_adjusted: u32,
     statistics: JitterStatistics,
@@ -120,6 +126,7 @@ pub struct JitterStatistics {
 #[derive(Debug)]
 struct Waiting<T> {
     time: MediaTime,
+    length: Duration,
     payload: T,
     /// It came with a later packet, in the place of one that was lost.
     copy: bool,
@@ -131,7 +138,9 @@ struct Playing {
     /// The number and capture time of the packet that was played last, or given up last.
     number: u32,
     time: MediaTime,
-    /// Frames concealed since, without knowing whether their packets were lost or are late.
+    /// How long it lasts.
+    length: Duration,
+    /// Frames of that length concealed since, without knowing whether their packets were lost or are late.
     concealed: u32,
     /// Sound goes on; else the buffer fell silent after that packet.
     sounding: bool,
@@ -144,33 +153,45 @@ impl<T> Default for JitterBuffer<T> {
 }
 
 impl<T> JitterBuffer<T> {
-    /// An empty buffer.
+    /// An empty buffer that is pulled every [`FRAME`].
     pub fn new() -> Self {
+        Self::pulled_every(FRAME)
+    }
+
+    /// An empty buffer. `beat` is how often the loudspeaker asks, which is how long sound that is due may have to wait.
+    pub fn pulled_every(beat: Duration) -> Self {
         Self {
             packets: BTreeMap::new(),
             delay: DelayEstimator::new(),
             playing: None,
+            beat,
             since_adjusted: 0,
             statistics: JitterStatistics::default(),
         }
     }
 
-    /// Takes in a packet as it arrives.
+    /// Takes in a packet of [`FRAME`] as it arrives; see [`JitterBuffer::insert_of`].
+    pub fn insert(&mut self, number: u32, time: MediaTime, payload: T, now: Instant) {
+        self.insert_of(FRAME, number, time, payload, now);
+    }
+
+    /// Takes in a packet as it arrives, which lasts `length`: no other than [`SHORT_FRAME`] and [`FRAME`].
     ///
     /// `number` counts the packets of the source one by one and may wrap; `time` is when its first sample was captured.
-    pub fn insert(&mut self, number: u32, time: MediaTime, payload: T, now: Instant) {
+    pub fn insert_of(&mut self, length: Duration, number: u32, time: MediaTime, payload: T, now: Instant) {
+        let length = length.clamp(SHORT_FRAME, FRAME);
         let newest = self.packets.keys().next_back().copied().or(self.playing.map(|playing| playing.number));
         if newest.is_some_and(|newest| distance(newest, number) > MAX_JUMP) {
             self.packets.clear();
             self.playing = None;
             self.delay.forget();
         }
-        self.delay.arrived(time, now);
+        self.delay.arrived(length, time, now);
         if self.playing.is_some_and(|playing| !is_after(number, playing.number)) {
             self.statistics.late += 1;
             return;
         }
-        let waiting = Waiting { time, payload, copy: false };
+        let waiting = Waiting { time, length, payload, copy: false };
         if self.packets.insert(number, waiting).is_some_and(|before| !before.copy) {
             self.statistics.duplicate += 1;
         }
@@ -180,17 +201,24 @@ impl<T> JitterBuffer<T> {
         }
     }
 
-    /// Takes in a copy that came with a later packet, where the packet itself is missing and its turn has not passed.
-    ///
-    /// To be called after [`JitterBuffer::insert`] of that later packet. Returns whether the copy was of use.
+    /// Takes in a copy of [`FRAME`]; see [`JitterBuffer::insert_copy_of`].
     pub fn insert_copy(&mut self, number: u32, time: MediaTime, payload: T, now: Instant) -> bool {
+        self.insert_copy_of(FRAME, number, time, payload, now)
+    }
+
+    /// Takes in a copy that came with a later packet, where the packet itself is missing and its turn has not passed. Both
+    /// last `length`.
+    ///
+    /// To be called after [`JitterBuffer::insert_of`] of that later packet. Returns whether the copy was of use.
+    pub fn insert_copy_of(&mut self, length: Duration, number: u32, time: MediaTime, payload: T, now: Instant) -> bool {
+        let length = length.clamp(SHORT_FRAME, FRAME);
         let Some(playing) = self.playing else { return false };
         let reach = number.wrapping_sub(playing.number);
         if reach == 0 || reach > MAX_PACKETS as u32 || self.packets.contains_key(&number) {
             return false;
         }
-        self.delay.arrived(time, now);
-        self.packets.insert(number, Waiting { time, payload, copy: true });
+        self.delay.arrived(length, time, now);
+        self.packets.insert(number, Waiting { time, length, payload, copy: true });
         while self.packets.len() > MAX_PACKETS {
             self.take_first();
             self.statistics.overflowed += 1;
@@ -207,10 +235,11 @@ impl<T> JitterBuffer<T> {
     /// Notes that the packet `number` of capture time `time`, which has just arrived, can restore what is missing up to
     /// `reach` packets before it (see [`JitterBuffer::gap_before`]), so that sound waits as long in future.
     pub fn restorable(&mut self, number: u32, time: MediaTime, reach: u32, now: Instant) {
+        let length = self.packets.get(&number).map_or(FRAME, |waiting| waiting.length);
         let missing: Vec<u32> = self.missing_before(number).take_while(|before| *before <= reach).collect();
         for before in missing {
-            let step = u64::try_from((FRAME * before).as_micros()).unwrap_or(0);
-            self.delay.arrived(MediaTime(time.0.saturating_sub(step)), now);
+            let step = u64::try_from((length * before).as_micros()).unwrap_or(0);
+            self.delay.arrived(length, MediaTime(time.0.saturating_sub(step)), now);
         }
     }
 
@@ -238,10 +267,18 @@ impl<T> JitterBuffer<T> {
             .map(|(after, waiting)| (after, &waiting.payload))
     }
 
+    /// Like [`JitterBuffer::later`], with how long after the missing one it was captured.
+    pub fn later_by(&self) -> Option<(Duration, &T)> {
+        let playing = self.playing?;
+        let (after, payload) = self.later()?;
+        let waiting = self.packets.get(&playing.number.wrapping_add(after))?;
+        Some((waiting.time.since(playing.time), payload))
+    }
+
     /// What the loudspeaker plays next; called whenever what was pulled before is used up, at the latest.
     pub fn pull(&mut self, now: Instant) -> Pull<T> {
         self.since_adjusted = self.since_adjusted.saturating_add(1);
-        let Some((number, time)) = self.first() else { return self.bridge() };
+        let Some((number, time, length)) = self.first() else { return self.bridge() };
         let lag = self.delay.lag(time, now);
         let is_due = lag + EARLY >= self.delay.target();
         let Some(playing) = self.playing.filter(|playing| playing.sounding) else {
@@ -249,16 +286,17 @@ impl<T> JitterBuffer<T> {
         };
         let lost = number.wrapping_sub(playing.number).saturating_sub(1);
         let elapsed = time.since(playing.time);
-        if elapsed > FRAME * lost.saturating_add(1) + FRAME / 2 {
+        let longest = length.max(playing.length);
+        if elapsed > playing.length + longest.saturating_mul(lost) + longest / 2 {
             // The source paused.
-            return match (is_due, elapsed > FRAME * (MAX_CONCEALED + 1)) {
+            return match (is_due, elapsed > MAX_CONCEALED + playing.length) {
                 (true, _) => self.play(Pace::Steady),
                 (false, true) => self.fall_silent(),
                 (false, false) => self.bridge(),
             };
         }
         if lost > playing.concealed && lost <= MAX_PACKETS as u32 && !is_hopeless(lag, self.delay.target()) {
-            return self.give_up();
+            return self.give_up(lost, elapsed);
         }
         if is_hopeless(lag, self.delay.target()) && self.packets.len() > 1 {
             self.statistics.skipped += 1;
@@ -266,6 +304,11 @@ impl<T> JitterBuffer<T> {
         }
         let pace = self.pace(lag);
         self.play(pace)
+    }
+
+    /// How long what is [`Pull::Missing`] lasts.
+    pub fn missing_length(&self) -> Duration {
+        self.playing.map_or(FRAME, |playing| playing.length)
     }
 
     /// How long packets are delayed at present beyond the fastest of them.
@@ -299,9 +342,9 @@ impl<T> JitterBuffer<T> {
         self.packets.range(u32::MAX / 2..).next().map(|(number, _)| *number)
     }
 
-    fn first(&self) -> Option<(u32, MediaTime)> {
+    fn first(&self) -> Option<(u32, MediaTime, Duration)> {
         let number = self.first_number()?;
-        self.packets.get(&number).map(|waiting| (number, waiting.time))
+        self.packets.get(&number).map(|waiting| (number, waiting.time, waiting.length))
     }
 
     fn take_first(&mut self) -> Option<(u32, Waiting<T>)> {
@@ -312,8 +355,9 @@ impl<T> JitterBuffer<T> {
     /// What brings the delay to its target.
     fn pace(&mut self, lag: Duration) -> Pace {
         let target = self.delay.target();
+        let late = self.beat + LATE;
         let may = |off: Duration, since: u32| since >= ADJUST_EVERY || off > FAR_OFF;
-        let (pace, counter) = if lag > target + LATE && may(lag - target, self.since_adjusted) {
+        let (pace, counter) = if lag > target + late && may(lag - target, self.since_adjusted) {
             (Pace::Faster, &mut self.statistics.faster)
         } else if lag + EARLY < target && may(target - lag, self.since_adjusted) {
             (Pace::Slower, &mut self.statistics.slower)
@@ -326,20 +370,27 @@ impl<T> JitterBuffer<T> {
     }
 
     fn play(&mut self, pace: Pace) -> Pull<T> {
-        let Some((number, Waiting { time, payload, copy })) = self.take_first() else { return self.bridge() };
-        self.playing = Some(Playing { number, time, concealed: 0, sounding: true });
+        let Some((number, Waiting { time, length, payload, copy })) = self.take_first() else {
+            return self.bridge();
+        };
+        self.playing = Some(Playing { number, time, length, concealed: 0, sounding: true });
         self.statistics.played += 1;
         self.statistics.copies += u64::from(copy);
         Pull::Packet { number, time, payload, pace }
     }
 
     /// Passes over a packet that is lost for certain, since later ones have come: what is left of it has no place.
-    fn give_up(&mut self) -> Pull<T> {
+    ///
+    /// `lost` of them are missing before the next, which was captured `elapsed` after the one that was played last.
+    fn give_up(&mut self, lost: u32, elapsed: Duration) -> Pull<T> {
         let Some(playing) = &mut self.playing else { return Pull::Silence };
         let steps = playing.concealed + 1;
         playing.number = playing.number.wrapping_add(steps);
-        playing.time = playing.time + FRAME * steps;
+        playing.time = playing.time + playing.length * steps;
         playing.concealed = 0;
+        // Where the sender has changed the length meanwhile, the times tell which one the lost ones have.
+        let room = elapsed.saturating_sub(playing.length) / lost.max(1);
+        playing.length = if room > (SHORT_FRAME + FRAME) / 2 { FRAME } else { SHORT_FRAME };
         self.statistics.missing += 1;
         Pull::Missing
     }
@@ -347,7 +398,7 @@ impl<T> JitterBuffer<T> {
     /// Bridges a frame while sound goes on and nothing is there, up to a limit.
     fn bridge(&mut self) -> Pull<T> {
         match &mut self.playing {
-            Some(playing) if playing.sounding && playing.concealed < MAX_CONCEALED => {
+            Some(playing) if playing.sounding && playing.length * playing.concealed < MAX_CONCEALED => {
                 playing.concealed += 1;
                 self.statistics.missing += 1;
                 Pull::Missing

@@ -23,7 +23,7 @@ use super::{
     resample::Resampler,
 };
 use crate::{
-    CaptureError, Clock, DeviceKind, FRAME_SAMPLES, SAMPLE_RATE,
+    CaptureError, Clock, DeviceKind, PIECE_SAMPLES, SAMPLE_RATE,
     microphone::{MicrophoneEvent, Sink},
     worker::{Stop, Worker, now},
 };
@@ -111,7 +111,7 @@ fn listen(
     }
 }
 
-/// Passes on what comes, in frames of 20 ms, until the end.
+/// Passes on what comes, in pieces of 10 ms, until the end.
 fn pass_on(
     mut line: Line,
     mut resampler: Resampler,
@@ -153,10 +153,10 @@ fn pass_on(
             return End::Reopen;
         }
         let mut sent = 0;
-        while ready.len() - sent >= FRAME_SAMPLES {
-            let frame = &ready[sent..sent + FRAME_SAMPLES];
+        while ready.len() - sent >= PIECE_SAMPLES {
+            let frame = &ready[sent..sent + PIECE_SAMPLES];
             sink(MicrophoneEvent::Samples { time: timeline.next_frame(), samples: frame });
-            sent += FRAME_SAMPLES;
+            sent += PIECE_SAMPLES;
         }
         ready.drain(..sent);
     }
@@ -189,7 +189,7 @@ impl Timeline {
     /// The time of a frame that is taken away.
     fn next_frame(&mut self) -> MediaTime {
         let time = self.next.unwrap_or_default();
-        self.next = Some(time + FRAME_SAMPLES as f64 / f64::from(SAMPLE_RATE) * 1e6);
+        self.next = Some(time + PIECE_SAMPLES as f64 / f64::from(SAMPLE_RATE) * 1e6);
         MediaTime(time as u64)
     }
 }

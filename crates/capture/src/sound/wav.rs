@@ -17,7 +17,7 @@ use super::{
     resample::{RATES, Resampler},
 };
 use crate::{
-    CaptureError, Clock, FRAME_SAMPLES, SAMPLE_RATE,
+    CaptureError, Clock, PIECE_SAMPLES, SAMPLE_RATE,
     microphone::{MicrophoneEvent, Sink},
     worker::{Pace, Worker},
 };
@@ -214,11 +214,11 @@ pub(crate) fn play(path: &Path, clock: Clock, mut sink: Sink) -> Result<(OpenedS
     let format = format!("{letter}{bits_per_sample}");
     let opened = OpenedSound { name: path.display().to_string(), rate: sample_rate, channels, format };
     let worker = Worker::start("mic-file", move |stop| {
-        let mut pace = Pace::new(u64::from(SAMPLE_RATE), FRAME_SAMPLES as u64);
-        let mut frame = [0.0; FRAME_SAMPLES];
+        let mut pace = Pace::new(u64::from(SAMPLE_RATE), PIECE_SAMPLES as u64);
+        let mut frame = [0.0; PIECE_SAMPLES];
         while pace.wait(stop) {
-            // Samples are heard one after the other: the first of them 20 ms ago.
-            let time = clock().0.saturating_sub(FRAME_LENGTH.as_micros() as u64);
+            // Samples are heard one after the other: the first of them 10 ms ago.
+            let time = clock().0.saturating_sub(PIECE_LENGTH.as_micros() as u64);
             match clip.next(&mut frame) {
                 Ok(()) => sink(MicrophoneEvent::Samples { time: conclave_model::MediaTime(time), samples: &frame }),
                 Err(error) => return sink(MicrophoneEvent::Lost(error)),
@@ -228,8 +228,8 @@ pub(crate) fn play(path: &Path, clock: Clock, mut sink: Sink) -> Result<(OpenedS
     Ok((opened, worker))
 }
 
-/// How long [`FRAME_SAMPLES`] last.
-pub(crate) const FRAME_LENGTH: Duration = Duration::from_millis(20);
+/// How long [`PIECE_SAMPLES`] last.
+pub(crate) const PIECE_LENGTH: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 #[path = "wav/tests.rs"]

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use conclave_capture::{Clock, Level};
+use conclave_capture::{Clock, Level, PIECE_SAMPLES, SAMPLE_RATE};
 use conclave_codec::{AudioSettings, CodecError};
 use conclave_model::{EncodedFrame, Layer, MediaTime};
 
@@ -35,7 +35,7 @@ pub struct MicrophoneInput(Arc<Shared>);
 /// What comes out of a [`MicrophonePipeline`], on its voice thread.
 #[derive(Debug)]
 pub enum MicrophoneOutput {
-    /// The next 20 ms; never while muted.
+    /// The next 20 ms, or 10 ms; never while muted.
     Frame(EncodedFrame),
     /// The encoder failed. The next samples are tried with a new one.
     Failed(CodecError),
@@ -59,14 +59,24 @@ struct Shared {
     /// Bits of an f32.
     level: AtomicU32,
     /// What the line asks for.
-    redundancy: Mutex<Redundancy>,
+    line: Mutex<Line>,
     /// What the person asks for.
     mode: SharedMode,
-    /// Pieces of sound in a row that were digital silence.
-    silent: AtomicU32,
+    /// Samples in a row that were digital silence.
+    silent: AtomicU64,
     frames: AtomicU64,
     bytes: AtomicU64,
     overruns: AtomicU64,
+}
+
+/// What the line asks for.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    redundancy: Redundancy,
+    /// How much sound a frame holds.
+    frame: Duration,
+    /// Whether all frames have one size.
+    constant: bool,
 }
 
 #[derive(Debug)]
@@ -108,9 +118,13 @@ impl MicrophonePipeline {
             chunks: Inbox::new(VecDeque::with_capacity(QUEUE)),
             muted: AtomicBool::new(muted),
             level: AtomicU32::new(0),
-            redundancy: Mutex::default(),
+            line: Mutex::new(Line {
+                redundancy: Redundancy::default(),
+                frame: settings.frame,
+                constant: settings.constant,
+            }),
             mode: SharedMode::default(),
-            silent: AtomicU32::new(0),
+            silent: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             overruns: AtomicU64::new(0),
@@ -118,7 +132,17 @@ impl MicrophonePipeline {
         let encoder = VoiceEncoder::new(settings)?;
         shared.mode.set(mode);
         let voice = VoiceProcessor::new(reference, mode);
-        let mut worker = Worker { shared: Arc::clone(&shared), settings, encoder, voice, next: None, clock, sink };
+        let mut worker = Worker {
+            shared: Arc::clone(&shared),
+            settings,
+            encoder,
+            voice,
+            next: None,
+            frame: Vec::new(),
+            begins: MediaTime(0),
+            clock,
+            sink,
+        };
         let thread = spawn("voice-encoder", move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -135,7 +159,18 @@ impl MicrophonePipeline {
 
     /// Changes what is added for lossy lines, from the next frame on.
     pub fn set_redundancy(&self, redundancy: Redundancy) {
-        *self.shared.redundancy.lock().unwrap_or_else(PoisonError::into_inner) = redundancy;
+        self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).redundancy = redundancy;
+    }
+
+    /// Changes how much sound a frame holds, from the next frame on: 10 or 20 ms.
+    pub fn set_frame(&self, frame: Duration) {
+        self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).frame = frame;
+    }
+
+    /// Changes whether all frames have the same size, from the next frame on, so that an eavesdropper learns nothing from
+    /// it.
+    pub fn set_constant(&self, constant: bool) {
+        self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).constant = constant;
     }
 
     /// Changes how the voice is prepared, from the next frame on.
@@ -156,7 +191,7 @@ impl MicrophonePipeline {
     /// For how long the microphone has given nothing but digital silence, which no open microphone in a room does:
     /// its own switch, the system's mixer or a permission keeps the sound back.
     pub fn silence(&self) -> Duration {
-        FRAME * self.shared.silent.load(Ordering::Relaxed)
+        Duration::from_micros(self.shared.silent.load(Ordering::Relaxed) * 1_000_000 / u64::from(SAMPLE_RATE))
     }
 
     /// Begins to time the silence anew, for another device.
@@ -185,16 +220,18 @@ impl Drop for MicrophonePipeline {
 }
 
 impl MicrophoneInput {
-    /// Gives the next samples: mono at 48 kHz, as many as the settings' frame has, the first captured at `time`.
+    /// Gives the next samples: mono at 48 kHz, 10 or 20 ms of them, the first captured at `time`.
     ///
     /// Measures them, passes them through the gate and never waits.
     pub fn push(&self, time: MediaTime, samples: &[f32]) {
         let shared = &self.0;
         let now = Level::of(samples).bar();
         let before = f32::from_bits(shared.level.load(Ordering::Relaxed));
-        shared.level.store(now.max(before - FALL_PER_FRAME).to_bits(), Ordering::Relaxed);
+        let fall = FALL_PER_PIECE * samples.len() as f32 / PIECE_SAMPLES as f32;
+        shared.level.store(now.max(before - fall).to_bits(), Ordering::Relaxed);
         let is_silent = samples.iter().all(|sample| *sample == 0.0);
-        let silent = if is_silent { shared.silent.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+        let silent =
+            if is_silent { shared.silent.load(Ordering::Relaxed).saturating_add(samples.len() as u64) } else { 0 };
         shared.silent.store(silent, Ordering::Relaxed);
         if shared.muted.load(Ordering::SeqCst) {
             return;
@@ -220,6 +257,10 @@ struct Worker<S> {
     voice: VoiceProcessor,
     /// When the next piece of sound is expected to have been captured.
     next: Option<MediaTime>,
+    /// Prepared, and no whole frame yet.
+    frame: Vec<f32>,
+    /// When the first sample of `frame` was captured.
+    begins: MediaTime,
     clock: Clock,
     sink: S,
 }
@@ -229,19 +270,43 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
         while let Some(mut chunk) = self.shared.chunks.wait(VecDeque::pop_front) {
             // The gate may have closed while the samples waited.
             if self.shared.muted.load(Ordering::SeqCst) {
+                self.frame.clear();
                 continue;
             }
-            self.follow_orders();
+            let length = chunk.samples.len();
+            if length == 0 || !length.is_multiple_of(PIECE_SAMPLES) {
+                (self.sink)(MicrophoneOutput::Failed(CodecError::FrameLength { found: length, wanted: PIECE_SAMPLES }));
+                continue;
+            }
             let gap = self.next.is_none_or(|next| chunk.time.since(next) > GAP);
-            self.next = Some(chunk.time + self.settings.frame);
+            self.next = Some(chunk.time + duration_of(length));
+            self.voice.set_mode(self.shared.mode.current());
             self.voice.process(&mut chunk.samples, gap);
-            match self.encoder.encode(chunk.time, &chunk.samples) {
+            if gap || self.frame.is_empty() {
+                self.frame.clear();
+                self.begins = chunk.time;
+            }
+            self.frame.extend_from_slice(&chunk.samples);
+            self.encode();
+        }
+    }
+
+    /// Encodes what has become a whole frame.
+    fn encode(&mut self) {
+        self.follow_orders();
+        let wanted = samples_in(self.encoder.frame());
+        while wanted > 0 && self.frame.len() >= wanted {
+            let rest = self.frame.split_off(wanted);
+            let samples = std::mem::replace(&mut self.frame, rest);
+            let time = self.begins;
+            self.begins = time + self.encoder.frame();
+            match self.encoder.encode(time, &samples) {
                 Ok(Some(data)) => {
                     self.shared.frames.fetch_add(1, Ordering::Relaxed);
                     self.shared.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
-                    let encode_delay = (self.clock)().since(chunk.time);
+                    let encode_delay = (self.clock)().since(time);
                     (self.sink)(MicrophoneOutput::Frame(EncodedFrame {
-                        time: chunk.time,
+                        time,
                         encode_delay,
                         key: true,
                         layer: Layer::default(),
@@ -260,30 +325,35 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
             }
         }
     }
-}
 
-impl<S: FnMut(MicrophoneOutput)> Worker<S> {
     /// Brings the encoder to what was asked for meanwhile.
     fn follow_orders(&mut self) {
-        self.voice.set_mode(self.shared.mode.current());
-        let wanted = *self.shared.redundancy.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = self.encoder.set_redundancy(wanted) {
-            tracing::warn!(%error, ?wanted, "the encoder does not take the redundancy");
+        let Line { redundancy, frame, constant } = *self.shared.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let encoder = &mut self.encoder;
+        let followed = encoder.set_constant(constant).and_then(|()| encoder.set_frame(frame));
+        let followed = followed.and_then(|()| encoder.set_redundancy(redundancy));
+        if let Err(error) = followed {
+            tracing::warn!(%error, ?redundancy, ?frame, "the encoder does not follow the line");
         }
     }
 }
 
-/// What a piece of sound lasts.
-const FRAME: Duration = Duration::from_millis(20);
+fn duration_of(samples: usize) -> Duration {
+    Duration::from_micros(samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE))
+}
+
+fn samples_in(length: Duration) -> usize {
+    usize::try_from(length.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000).unwrap_or(usize::MAX)
+}
 
 /// From this much missing sound on the canceller forgets what was played meanwhile.
 const GAP: Duration = Duration::from_millis(60);
 
-/// Pieces of 20 ms that may wait for the voice thread; more would only be delay.
-const QUEUE: usize = 10;
+/// Pieces of 10 ms that may wait for the voice thread; more would only be delay.
+const QUEUE: usize = 20;
 
 /// How far the level meter falls per piece of sound: from full to nothing in half a second.
-const FALL_PER_FRAME: f32 = 0.04;
+const FALL_PER_PIECE: f32 = 0.02;
 
 #[cfg(test)]
 mod tests {
@@ -362,6 +432,32 @@ mod tests {
             input.push(MediaTime(0), &[0.0; 960]);
         }
         assert!(pipeline.level() <= 0.0);
+    }
+
+    #[test]
+    fn pieces_of_10_ms_become_frames_of_the_length_that_is_asked_for() {
+        let (pipeline, frames) = start(false);
+        let input = pipeline.input();
+        let next = |frames: &mpsc::Receiver<EncodedFrame>| {
+            let frame = frames.recv_timeout(Duration::from_secs(10)).unwrap();
+            let sound = conclave_codec::Redundant::parse(&frame.data).unwrap().frame;
+            (frame.time.0, conclave_codec::packet_length(&sound).unwrap().as_millis())
+        };
+        for piece in 0..4 {
+            input.push(MediaTime(piece * 10_000), &tone()[..480]);
+        }
+        assert_eq!([next(&frames), next(&frames)], [(0, 20), (20_000, 20)]);
+        pipeline.set_frame(Duration::from_millis(10));
+        for piece in 4..7 {
+            input.push(MediaTime(piece * 10_000), &tone()[..480]);
+        }
+        assert_eq!([next(&frames), next(&frames), next(&frames)], [(40_000, 10), (50_000, 10), (60_000, 10)]);
+        // Half a frame before a gap is left out: it would be heard in the wrong place.
+        pipeline.set_frame(Duration::from_millis(20));
+        input.push(MediaTime(70_000), &tone()[..480]);
+        input.push(MediaTime(900_000), &tone()[..480]);
+        input.push(MediaTime(910_000), &tone()[..480]);
+        assert_eq!(next(&frames), (900_000, 20));
     }
 
     #[test]

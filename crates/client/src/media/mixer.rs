@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use conclave_capture::FRAME_SAMPLES;
+use conclave_capture::PIECE_SAMPLES;
 use conclave_model::{LeafIndex, TrackKind};
 use conclave_session::RemoteFrame;
 
@@ -14,7 +14,7 @@ use super::{
 /// Who speaks: a member's voice or another of its sounds.
 pub(super) type SourceName = (LeafIndex, TrackKind);
 
-/// De-jitters, decodes and adds up all sources, one frame of 20 ms at a time.
+/// De-jitters, decodes and adds up all sources, 10 ms at a time.
 #[derive(Debug, Default)]
 pub(super) struct Mixer {
     sources: BTreeMap<SourceName, SoundSource>,
@@ -47,11 +47,11 @@ impl Mixer {
         self.sources.retain(|(owner, _), _| *owner != leaf);
     }
 
-    /// The next 20 ms of all sources together, limited. Each source's part is shown to `sink`.
-    pub(super) fn frame(&mut self, now: Instant, sink: &mut dyn FnMut(SoundEvent<'_>)) -> [f32; FRAME_SAMPLES] {
-        let mut mix = [0.0; FRAME_SAMPLES];
+    /// The next 10 ms of all sources together, limited. Each source's part is shown to `sink`.
+    pub(super) fn piece(&mut self, now: Instant, sink: &mut dyn FnMut(SoundEvent<'_>)) -> [f32; PIECE_SAMPLES] {
+        let mut mix = [0.0; PIECE_SAMPLES];
         for (name, source) in &mut self.sources {
-            if let Some(SourceFrame { time, concealed, samples }) = source.frame(now) {
+            if let Some(SourceFrame { time, concealed, samples }) = source.piece(now) {
                 for (sum, sample) in mix.iter_mut().zip(&samples) {
                     *sum += sample;
                 }
@@ -82,6 +82,7 @@ mod tests {
 
     use std::time::Duration;
 
+    use conclave_capture::FRAME_SAMPLES;
     use conclave_codec::AudioSettings;
     use conclave_model::{EncodedFrame, Layer, MediaTime};
     use conclave_session::jitter::FRAME;
@@ -137,7 +138,9 @@ mod tests {
                     mixer.insert(packet);
                 }
             }
-            sound.extend(mixer.frame(now + FRAME / 4, &mut |_| {}));
+            for half in 0..2 {
+                sound.extend(mixer.piece(now + FRAME / 4 + FRAME / 2 * half, &mut |_| {}));
+            }
         }
         (mixer, sound)
     }
@@ -195,8 +198,8 @@ mod tests {
         let (mut mixer, _) = play(&mut [Voice::new(1, 300.0, 0.5)], 50, |_| false);
         assert!(mixer.statistics()[0].level > 0.5);
         let later = Instant::now() + Duration::from_secs(60);
-        for tick in 0..50 {
-            mixer.frame(later + FRAME * tick, &mut |_| {});
+        for tick in 0..100 {
+            mixer.piece(later + FRAME / 2 * tick, &mut |_| {});
         }
         let statistics = mixer.statistics()[0];
         assert_eq!((statistics.level, statistics.concealed), (0.0, Duration::ZERO));
@@ -215,7 +218,8 @@ mod tests {
             data[0] = if number % 2 == 0 { 0xff } else { 0x10 };
             packet.frame.data = data.into();
             mixer.insert(packet);
-            let mix = mixer.frame(now + FRAME / 4, &mut |_| {});
+            let mut mix = mixer.piece(now + FRAME / 4, &mut |_| {}).to_vec();
+            mix.extend(mixer.piece(now + FRAME * 3 / 4, &mut |_| {}));
             assert!(mix.iter().all(|sample| sample.is_finite() && sample.abs() <= Limiter::CEILING));
         }
         let statistics = mixer.statistics()[0];
@@ -231,10 +235,14 @@ mod tests {
         for number in 0..10 {
             let now = start + FRAME * number;
             mixer.insert(voice.packet(number, now));
-            mixer.frame(now + FRAME / 4, &mut |event| seen.push((event.from, event.time, event.concealed)));
+            for half in 0..2 {
+                mixer.piece(now + FRAME / 4 + FRAME / 2 * half, &mut |event| {
+                    seen.push((event.from, event.time, event.concealed));
+                });
+            }
         }
         assert_eq!(seen.first(), Some(&(LeafIndex(7), MediaTime(1_000_000), false)));
-        assert!(seen.windows(2).all(|pair| pair[1].1 == pair[0].1 + FRAME));
+        assert!(seen.windows(2).all(|pair| pair[1].1 == pair[0].1 + FRAME / 2));
         mixer.remove(LeafIndex(7));
         assert_eq!(mixer.statistics(), []);
     }

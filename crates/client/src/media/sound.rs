@@ -22,7 +22,7 @@ pub struct SoundReceiver {
     shared: Arc<Shared>,
 }
 
-/// One source's part of 20 ms of sound, as it goes to the mixer.
+/// One source's part of 10 ms of sound, as it goes to the mixer.
 #[derive(Clone, Copy, Debug)]
 pub struct SoundEvent<'a> {
     /// Who is heard.
@@ -81,7 +81,7 @@ struct Inbox {
 struct Player {
     mixer: Mixer,
     sink: Sink,
-    /// Mixed samples that the loudspeaker has not asked for yet; less than 20 ms.
+    /// Mixed samples that the loudspeaker has not asked for yet; less than 10 ms.
     rest: VecDeque<f32>,
 }
 
@@ -149,7 +149,7 @@ impl Shared {
         for sample in samples {
             if rest.is_empty() {
                 self.take_in(mixer);
-                let mix = mixer.frame(now(), sink);
+                let mix = mixer.piece(now(), sink);
                 self.reference.push(&mix);
                 rest.extend(mix);
                 if !mixer.is_empty() || !self.statistics.load().is_empty() {

@@ -51,6 +51,44 @@ impl VoiceEncoder {
         Ok(())
     }
 
+    /// Changes how much sound a frame holds, from the next frame on.
+    ///
+    /// # Errors
+    /// [`CodecError::Setting`] for a length that Opus has not; the length is then as before.
+    pub fn set_frame(&mut self, frame: Duration) -> Result<(), CodecError> {
+        if frame == self.settings.frame {
+            return Ok(());
+        }
+        self.encoder.set_frame(frame)?;
+        self.settings.frame = frame;
+        // A receiver takes copies for as long as the frame that brings them.
+        self.sent.clear();
+        Ok(())
+    }
+
+    /// Changes whether what comes out always has the same size, from the next frame on: it tells nothing then of what is
+    /// said, nor whether anything is.
+    ///
+    /// # Errors
+    /// [`CodecError`] where the codec refuses.
+    pub fn set_constant(&mut self, constant: bool) -> Result<(), CodecError> {
+        if constant == self.settings.constant {
+            return Ok(());
+        }
+        let settings = AudioSettings { constant, ..self.settings };
+        self.encoder.set_constant(constant)?;
+        self.encoder.set_bitrate(self.redundancy.encoder_bitrate(settings, self.total))?;
+        self.settings = settings;
+        // Their sizes tell of what was said.
+        self.sent.clear();
+        Ok(())
+    }
+
+    /// How much sound a frame holds.
+    pub fn frame(&self) -> Duration {
+        self.settings.frame
+    }
+
     /// The redundancy in use.
     pub fn redundancy(&self) -> Redundancy {
         self.redundancy
@@ -127,6 +165,32 @@ mod tests {
         assert_eq!(after, [vec![], vec![1], vec![2, 1]]);
         encoder.set_redundancy(Redundancy::LIGHT).unwrap();
         assert_eq!(distances(&encode(&mut encoder, 16)), [1]);
+    }
+
+    #[test]
+    fn from_the_change_to_a_constant_bitrate_on_sizes_tell_nothing_of_speech_or_silence() {
+        for redundancy in [Redundancy::default(), Redundancy::STRONG] {
+            let mut encoder = VoiceEncoder::new(AudioSettings { dtx: true, ..AudioSettings::default() }).unwrap();
+            encoder.set_redundancy(redundancy).unwrap();
+            let mut voice = Voice::new(4, Turns::ALWAYS);
+            let mut sizes = Vec::new();
+            for number in 0..600 {
+                if number == 200 {
+                    encoder.set_constant(true).unwrap();
+                }
+                let time = MediaTime(1_700_000_000_000_000 + number * 20_000);
+                let mut sound = vec![0.0; 960];
+                // Speaks for two seconds, is silent for one, and so on.
+                if number % 150 < 100 {
+                    voice.fill(time, &mut sound);
+                }
+                sizes.push(encoder.encode(time, &sound).unwrap().map_or(0, |packet| packet.len()));
+            }
+            let distinct = |sizes: &[usize]| sizes.iter().collect::<std::collections::BTreeSet<_>>().len();
+            assert!(distinct(&sizes[..200]) > 20, "sizes tell much before");
+            // The first copies come with the frames after the first.
+            assert_eq!(distinct(&sizes[210..]), 1, "{redundancy:?}: {:?}", &sizes[200..]);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use conclave_model::MediaTime;
 
-use super::FRAME;
+use super::SHORT_FRAME;
 
 /// How many packets the estimate looks back on: 10 s of speech. Shorter, and random loss moves the percentile to and fro.
 const HISTORY: usize = 500;
@@ -18,8 +18,8 @@ const PERCENTILE: usize = 99;
 /// What is added, for the phase between arrivals and pulls.
 const MARGIN: Duration = Duration::from_millis(4);
 
-/// The bounds of the target.
-const MIN_TARGET: Duration = FRAME;
+/// The bounds of the target: one packet, and ten long ones.
+const MIN_TARGET: Duration = SHORT_FRAME;
 const MAX_TARGET: Duration = Duration::from_millis(200);
 
 /// For how many packets less must do before the target comes down: 10 s. Each change of the delay is a little damage, and
@@ -66,8 +66,8 @@ impl DelayEstimator {
         }
     }
 
-    /// Notes that a packet of capture time `time` arrived.
-    pub(super) fn arrived(&mut self, time: MediaTime, now: Instant) {
+    /// Notes that a packet of capture time `time` arrived, which lasts `length`.
+    pub(super) fn arrived(&mut self, length: Duration, time: MediaTime, now: Instant) {
         let is_stale = self.last.is_some_and(|last| now.saturating_duration_since(last) > STALE);
         self.last = Some(now);
         self.origin.get_or_insert(now);
@@ -89,7 +89,7 @@ impl DelayEstimator {
         self.fastest = self.sorted.first().copied().unwrap_or(transit);
         let slow = self.sorted.get((self.sorted.len() - 1) * PERCENTILE / 100).copied().unwrap_or(transit);
         let lateness = u64::try_from(slow.saturating_sub(self.fastest)).unwrap_or(0);
-        let wanted = (Duration::from_micros(lateness) + MARGIN).clamp(MIN_TARGET, MAX_TARGET);
+        let wanted = (Duration::from_micros(lateness) + MARGIN).clamp(length, MAX_TARGET);
         if wanted >= self.target {
             (self.target, self.less) = (wanted, 0);
         } else if self.less <= HOLD && wanted + SAME >= self.target {
