@@ -19,8 +19,9 @@ mod participant;
 mod plan;
 mod puppet;
 mod simulation;
+pub mod stage;
 
 pub use checker::{Totals, Violation};
 pub use hostile::{By, Move, Outcome as HostileOutcome, Row, run_hostile};
 pub use plan::{Outcome, run, run_short};
-pub use simulation::Simulation;
+pub use simulation::{Moved, Simulation, moving};

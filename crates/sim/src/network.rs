@@ -39,6 +39,11 @@ impl Line {
         Self { netem: Netem::new(config), dark_until: None }
     }
 
+    /// Makes it another line for what is sent from now on.
+    pub(crate) fn change(&mut self, config: NetemConfig) {
+        self.netem.set_config(config);
+    }
+
     /// Lets nothing through until `until`.
     pub(crate) fn darken(&mut self, until: Instant) {
         self.dark_until = Some(until);
@@ -125,6 +130,8 @@ impl Wire {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weather {
     config: NetemConfig,
+    /// Nothing is lost, late or out of order.
+    pub(crate) is_plain: bool,
     /// How late signalling is.
     pub(crate) latency: Duration,
 }
@@ -142,12 +149,26 @@ impl Weather {
             base.jitter(latency / 3).loss(GilbertElliot::cellular()).duplicate(Probability::new(0.05)),
             base.link(Bitrate::mbps(8), DataSize::bytes(200_000)).loss(RandomLoss::new(Probability::new(0.02))),
         ];
-        Self { config: *kinds.choose(random).unwrap_or(&base), latency }
+        let chosen = kinds.choose(random).unwrap_or(&base);
+        Self { config: *chosen, is_plain: std::ptr::eq(chosen, &kinds[0]), latency }
     }
 
     /// An undisturbed line.
     pub(crate) fn plain(latency: Duration) -> Self {
-        Self { config: NetemConfig::new().latency(latency), latency }
+        Self { config: NetemConfig::new().latency(latency), is_plain: true, latency }
+    }
+
+    /// A line that loses some of what is sent, one by one or in bursts.
+    pub(crate) fn lossy(latency: Duration, random: &mut ChaCha8Rng) -> Self {
+        let base = NetemConfig::new().latency(latency);
+        let kinds = [
+            base.loss(RandomLoss::new(Probability::new(0.05))),
+            base.loss(RandomLoss::new(Probability::new(0.1))),
+            base.loss(RandomLoss::new(Probability::new(0.2))),
+            base.jitter(latency / 4).loss(GilbertElliot::wifi()),
+            base.jitter(latency / 3).loss(GilbertElliot::cellular()),
+        ];
+        Self { config: *kinds.choose(random).unwrap_or(&base), is_plain: false, latency }
     }
 
     /// A line of this kind with a course of its own.
