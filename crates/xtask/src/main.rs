@@ -47,6 +47,9 @@ enum Task {
     Bench {
         /// Only the measurements of this name.
         name: Option<String>,
+        /// Handed to the measurement `media`, such as --only speech,picture --seeds 5, or --short.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Gives hostile bytes to every parser of what a peer or a file brings, guided by coverage.
     Fuzz {
@@ -90,9 +93,9 @@ fn main() -> Result<()> {
             directions::check()?;
             gates::licences()
         }
-        Task::Bench { name } => {
-            system::install(&[Purpose::Build])?;
-            bench::run(name.as_deref())
+        Task::Bench { name, arguments } => {
+            system::install(&[Purpose::Build, Purpose::Bench])?;
+            bench::run(name.as_deref(), &arguments)
         }
         Task::Fuzz { target, seconds, seed } => {
             system::install(&[Purpose::Build])?;

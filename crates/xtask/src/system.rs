@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     Test,
     /// To make and try packages.
     Package,
+    /// To measure sound and picture.
+    Bench,
 }
 
 /// Name at Debian and Ubuntu, what for, and why.
@@ -47,6 +49,10 @@ const PACKAGES: &[(&str, Purpose, &str)] = &[
     ("openssl", Purpose::Test, "makes the certificates of other offices, to be read by ours"),
     ("softhsm2", Purpose::Test, "a smart card in software, for credentials on cards"),
     ("openssl", Purpose::Test, "makes certificates that are not ours"),
+    ("flite", Purpose::Bench, "speaks sentences in two people's voices"),
+    ("espeak-ng", Purpose::Bench, "speaks sentences in a third voice"),
+    ("ffmpeg", Purpose::Bench, "reads the clip that the camera shows"),
+    ("python3-venv", Purpose::Bench, "holds the package pesq, which scores speech"),
     ("dpkg-dev", Purpose::Package, "finds which libraries a package needs"),
     ("debootstrap", Purpose::Package, "makes the clean tree that packages are tried in"),
 ];
