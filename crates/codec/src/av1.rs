@@ -3,6 +3,7 @@
 mod aom;
 mod decoder;
 mod encoder;
+mod layering;
 
 pub use decoder::Av1Decoder;
 pub use encoder::{Av1Encoder, Content, VideoSettings};

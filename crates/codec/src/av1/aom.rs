@@ -10,6 +10,8 @@ use std::{
 use conclave_model::Picture;
 use libaom_sys as sys;
 
+use super::layering::{Pattern, Place};
+
 /// An error number of libaom (`aom_codec_err_t`) and what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AomError {
@@ -32,6 +34,8 @@ pub(super) struct AomSettings {
     pub(super) speed: u32,
     /// Whether text and windows are to be expected.
     pub(super) screen: bool,
+    /// Temporal layers, from 1.
+    pub(super) temporal: u32,
 }
 
 /// One encoded temporal unit.
@@ -45,6 +49,7 @@ pub(super) struct Aom {
     context: Box<sys::aom_codec_ctx_t>,
     config: Box<sys::aom_codec_enc_cfg_t>,
     image: sys::aom_image_t,
+    temporal: u32,
 }
 
 // SAFETY: a libaom context has no tie to the thread that made it; it is only ever used through `&mut self`, thus by one
@@ -72,26 +77,30 @@ impl Aom {
         check("open", code)?;
         // SAFETY: a zeroed `aom_codec_ctx_t` is valid (null pointers and numbers), and init has filled it in.
         let context = unsafe { context.assume_init() };
-        let mut encoder = Self { context, config, image: image(settings)? };
+        let mut encoder = Self { context, config, image: image(settings)?, temporal: settings.temporal };
         for (control, value) in controls(settings) {
             encoder.control(control, value)?;
         }
+        encoder.share_bitrate()?;
         Ok(encoder)
     }
 
     /// Sets the target bitrate from the next frame on.
     pub(super) fn set_kbps(&mut self, kbps: u32) -> Result<(), AomError> {
         self.config.rc_target_bitrate = kbps;
+        self.share_bitrate()?;
         // SAFETY: the context is open for as long as `self` lives, and `config` is the configuration it was opened with
         // except for the bitrate.
         let code = unsafe { sys::aom_codec_enc_config_set(&raw mut *self.context, &raw const *self.config) };
         check("set bitrate", code)
     }
 
-    /// Encodes a picture, whose size must be that of the settings. `pts` must grow from call to call.
+    /// Encodes a picture, whose size must be that of the settings, at its place in the pattern. `pts` must grow from
+    /// call to call.
     pub(super) fn encode(
         &mut self,
         picture: &Picture,
+        place: Place,
         pts: i64,
         duration: u32,
         force_key: bool,
@@ -99,6 +108,7 @@ impl Aom {
         if (picture.width(), picture.height()) != (self.config.g_w, self.config.g_h) {
             return Err(AomError { action: "encode", code: sys::AOM_CODEC_INVALID_PARAM as i32 });
         }
+        self.set_place(place)?;
         for (pointer, plane) in self.image.planes.iter_mut().zip(picture.planes()) {
             *pointer = plane.as_ptr().cast_mut();
         }
@@ -142,6 +152,58 @@ impl Aom {
             unit.bytes.extend_from_slice(bytes);
             unit.key |= key;
         }
+    }
+
+    /// Tells the rate control how the temporal layers share the bitrate.
+    fn share_bitrate(&mut self) -> Result<(), AomError> {
+        if self.temporal == 1 {
+            return Ok(());
+        }
+        let mut parameters = sys::aom_svc_params_t {
+            number_spatial_layers: 1,
+            number_temporal_layers: self.temporal as c_int,
+            max_quantizers: [self.config.rc_max_quantizer as c_int; _],
+            min_quantizers: [self.config.rc_min_quantizer as c_int; _],
+            scaling_factor_num: [1; _],
+            scaling_factor_den: [1; _],
+            layer_target_bitrate: [0; _],
+            framerate_factor: [1; _],
+        };
+        for temporal in 0..self.temporal {
+            let kbps = self.config.rc_target_bitrate * Pattern::share(self.temporal, temporal) / 100;
+            parameters.layer_target_bitrate[temporal as usize] = kbps as c_int;
+            parameters.framerate_factor[temporal as usize] = Pattern::divisor(self.temporal, temporal) as c_int;
+        }
+        self.control_with(sys::AV1E_SET_SVC_PARAMS, &mut parameters)
+    }
+
+    /// Tells what the next frame predicts from and where it is kept.
+    fn set_place(&mut self, place: Place) -> Result<(), AomError> {
+        if self.temporal == 1 {
+            return Ok(());
+        }
+        let mut layer = sys::aom_svc_layer_id_t { spatial_layer_id: 0, temporal_layer_id: c_int::from(place.temporal) };
+        self.control_with(sys::AV1E_SET_SVC_LAYER_ID, &mut layer)?;
+        let mut references = sys::aom_svc_ref_frame_config_t {
+            reference: [0; _],
+            ref_idx: [c_int::from(place.uses); _],
+            refresh: [0; _],
+        };
+        references.reference[LAST] = 1;
+        if let Some(buffer) = place.updates {
+            // A buffer can be filled only where a reference stands for it, even one that is not used.
+            references.ref_idx[LAST2] = c_int::from(buffer);
+            references.refresh[usize::from(buffer)] = 1;
+        }
+        self.control_with(sys::AV1E_SET_SVC_REF_FRAME_CONFIG, &mut references)
+    }
+
+    /// A control that takes a pointer to a structure, which must be the one that libaom reads for it.
+    fn control_with<T>(&mut self, control: sys::aome_enc_control_id, value: &mut T) -> Result<(), AomError> {
+        // SAFETY: the two callers pass the structure that libaom's header names for the control; it is only read, and
+        // only during the call.
+        let code = unsafe { sys::aom_codec_control(&raw mut *self.context, control as c_int, &raw mut *value) };
+        check("control", code)
     }
 
     fn control(&mut self, control: sys::aome_enc_control_id, value: c_int) -> Result<(), AomError> {
@@ -278,6 +340,10 @@ fn check(action: &'static str, code: sys::aom_codec_err_t) -> Result<(), AomErro
 
 /// How empty, in percent, the rate control's buffer may run before it leaves pictures out.
 const DROP_BELOW_PERCENT: c_uint = 30;
+
+/// Places in libaom's list of references.
+const LAST: usize = 0;
+const LAST2: usize = 1;
 
 /// BT.709 in the code points of ISO/IEC 23091-2: primaries, transfer and matrix alike.
 const BT_709: c_int = 1;

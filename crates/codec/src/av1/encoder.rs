@@ -2,7 +2,10 @@
 
 use conclave_model::{Bitrate, EncodedFrame, Layer, MediaTime, Picture, picture::MAX_SIDE};
 
-use super::aom::{Aom, AomError, AomSettings};
+use super::{
+    aom::{Aom, AomError, AomSettings},
+    layering::{MAX_TEMPORAL, Pattern},
+};
 use crate::{CodecError, VideoEncoder};
 
 /// What to encode and how. A change of anything but the bitrate means a new encoder.
@@ -36,6 +39,7 @@ pub enum Content {
 pub struct Av1Encoder {
     aom: Aom,
     settings: VideoSettings,
+    pattern: Pattern,
     /// Where the next frame stands on the encoder's own time line, in ticks.
     pts: i64,
     last: Option<MediaTime>,
@@ -47,6 +51,19 @@ impl Av1Encoder {
     /// # Errors
     /// [`CodecError::Setting`] for a setting out of bounds, [`CodecError::Codec`] where libaom refuses.
     pub fn new(settings: VideoSettings) -> Result<Self, CodecError> {
+        let temporal = match settings.content {
+            Content::Camera => CAMERA_LAYERS,
+            Content::Screen => SCREEN_LAYERS,
+        };
+        Self::layered(settings, temporal)
+    }
+
+    /// Opens an encoder with so many temporal layers, 1 to 3, rather than as many as measured best.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn layered(settings: VideoSettings, temporal: u32) -> Result<Self, CodecError> {
+        check("number of temporal layers", temporal, 1..=MAX_TEMPORAL, "1 to 3")?;
         check("width", settings.width, 16..=MAX_SIDE, "16 to 4096 pixels")?;
         check("height", settings.height, 16..=MAX_SIDE, "16 to 4096 pixels")?;
         check("frame rate", settings.frames_per_second, 1..=120, "1 to 120 frames per second")?;
@@ -59,14 +76,25 @@ impl Av1Encoder {
             tile_columns_log2: settings.threads.ilog2().min(settings.width.div_ceil(MIN_TILE_WIDTH).ilog2()),
             ticks_per_second: TICKS_PER_SECOND,
             speed: SPEED,
+            temporal,
             screen: settings.content == Content::Screen,
         })?;
-        Ok(Self { aom, settings, pts: 0, last: None })
+        Ok(Self { aom, settings, pattern: Pattern::new(temporal), pts: 0, last: None })
     }
 
     /// What it was opened with, and the bitrate as it is now.
     pub fn settings(&self) -> VideoSettings {
         self.settings
+    }
+
+    /// Changes how many pictures per second are to be expected, 1 to 120, from the next one on.
+    ///
+    /// # Errors
+    /// [`CodecError::Setting`] for a setting out of bounds.
+    pub fn set_frames_per_second(&mut self, rate: u32) -> Result<(), CodecError> {
+        check("frame rate", rate, 1..=120, "1 to 120 frames per second")?;
+        self.settings.frames_per_second = rate;
+        Ok(())
     }
 
     /// Ticks from the last picture to one captured at `time`: what really passed, within bounds that keep one late or
@@ -92,14 +120,18 @@ impl VideoEncoder for Av1Encoder {
         }
         self.pts += self.step(picture.time);
         self.last = Some(picture.time);
-        let packet = self.aom.encode(picture, self.pts, self.usual_step(), force_key)?;
-        Ok(packet.map(|packet| EncodedFrame {
+        let place = self.pattern.next(force_key);
+        let Some(packet) = self.aom.encode(picture, place, self.pts, self.usual_step(), force_key)? else {
+            return Ok(None);
+        };
+        let back = self.pattern.made(place, packet.key);
+        Ok(Some(EncodedFrame {
             time: picture.time,
             encode_delay: std::time::Duration::ZERO,
             key: packet.key,
             layer: Layer::default(),
-            discardable: false,
-            back: u8::from(!packet.key),
+            discardable: place.updates.is_none() && !packet.key,
+            back,
             data: packet.bytes.into(),
         }))
     }
@@ -142,6 +174,13 @@ fn check(
 fn kbps(bitrate: Bitrate) -> u32 {
     u32::try_from(bitrate.as_bps() / 1000).unwrap_or(u32::MAX).clamp(MIN_KBPS, MAX_KBPS)
 }
+
+/// Temporal layers of a camera's pictures: the chain that has to arrive is a quarter of the frames and two fifths of the
+/// bits. Measured within 0.3 dB of one layer, above it at low bitrates.
+const CAMERA_LAYERS: u32 = 3;
+
+/// Those of a screen's: few pictures, each of which is to be sharp soon.
+const SCREEN_LAYERS: u32 = 2;
 
 /// The clock of RTP video (RFC 3551), fine enough for any frame rate.
 const TICKS_PER_SECOND: u32 = 90_000;

@@ -88,6 +88,50 @@ fn odd_sizes_come_back_with_their_size() {
 }
 
 #[test]
+fn what_can_be_left_out_is_not_missed() {
+    for (temporal, content) in [(1, Content::Camera), (2, Content::Camera), (3, Content::Camera), (2, Content::Screen)]
+    {
+        let settings = VideoSettings { content, ..settings(320, 180, 400) };
+        let mut encoder = Av1Encoder::layered(settings, temporal).unwrap();
+        let (mut all, mut thinned) = (Av1Decoder::new().unwrap(), Av1Decoder::new().unwrap());
+        let mut left_out = 0;
+        for number in 0..60 {
+            let picture = scene(320, 180, number);
+            let frame = encoder.encode(&picture, number == 33).unwrap().unwrap();
+            let (whole, worst) = (all.decode(&frame).unwrap().unwrap(), 33.0);
+            assert!(psnr(&picture, &whole).unwrap() > worst, "T{temporal} frame {number}");
+            if frame.discardable {
+                left_out += 1;
+                continue;
+            }
+            let kept = thinned.decode(&frame).unwrap().unwrap();
+            assert_eq!(kept, whole, "T{temporal} frame {number}");
+        }
+        assert_eq!(left_out, [0, 29, 29][temporal as usize - 1]);
+    }
+}
+
+#[test]
+fn a_frame_needs_the_one_that_it_names_and_nothing_else() {
+    for temporal in 1..=3 {
+        let mut encoder = Av1Encoder::layered(settings(160, 90, 200), temporal).unwrap();
+        let frames: Vec<EncodedFrame> =
+            (0..40).map(|number| encoder.encode(&scene(160, 90, number), number == 21).unwrap().unwrap()).collect();
+        let mut whole = Av1Decoder::new().unwrap();
+        for (number, frame) in frames.iter().enumerate() {
+            let picture = whole.decode(frame).unwrap().unwrap();
+            let mut chain = vec![number];
+            while let Some(last) = chain.last().copied().filter(|last| frames[*last].back != 0) {
+                chain.push(last - usize::from(frames[last].back));
+            }
+            let mut decoder = Av1Decoder::new().unwrap();
+            let alone = chain.iter().rev().map(|at| decoder.decode(&frames[*at]).unwrap().unwrap()).last();
+            assert_eq!(alone, Some(picture), "T{temporal} frame {number} by {chain:?}");
+        }
+    }
+}
+
+#[test]
 fn key_frames_come_on_request_only_and_a_decoder_can_begin_there() {
     let mut encoder = Av1Encoder::new(settings(160, 90, 200)).unwrap();
     let frames: Vec<EncodedFrame> =
