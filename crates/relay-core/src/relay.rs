@@ -119,8 +119,14 @@ impl Relay {
         }
     }
 
-    /// Gives certificate revocation lists (DER) to everybody who comes from now on. They check them themselves.
-    pub fn set_revocations(&mut self, revocations: Vec<Bytes>) {
+    /// Gives certificate revocation lists (DER) to everybody who is connected, and who comes from now on. They check them
+    /// themselves.
+    pub fn set_revocations(&mut self, revocations: Vec<Bytes>, now: Instant) {
+        self.now = now;
+        let everybody: Vec<_> = self.peers.keys().copied().collect();
+        for connection in everybody {
+            self.say(connection, FromRelay::Revocations(revocations.clone()));
+        }
         self.revocations = revocations;
     }
 
@@ -131,6 +137,12 @@ impl Relay {
 
     /// What happened since the last call, oldest first; `None` where there is nothing more.
     pub fn poll_record(&mut self) -> Option<Record> {
+    /// Ends a connection whose certificate has been revoked since it was taken in.
+    pub fn revoke(&mut self, connection: ConnectionId, now: Instant) {
+        self.now = now;
+        self.refuse(connection, Refusal::Revoked);
+    }
+
         self.records.as_mut()?.pop_front()
     }
 

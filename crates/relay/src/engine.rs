@@ -75,7 +75,7 @@ impl Engine {
     ) -> Self {
         let now = clock::now();
         let mut relay = Relay::new(config, now);
-        relay.set_revocations(revocations);
+        relay.set_revocations(revocations, now);
         if audit.is_kept() {
             relay.keep_records();
         }

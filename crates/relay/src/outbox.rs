@@ -73,6 +73,7 @@ fn size(message: &FromRelay) -> usize {
         FromRelay::Committed { commit, .. } => commit.len(),
         FromRelay::Welcome { welcome, .. } => welcome.len(),
         FromRelay::Broadcast { message, .. } => message.len(),
+        FromRelay::Revocations(lists) => lists.iter().map(|list| list.len()).sum(),
         FromRelay::Pulse { pulse, .. } => pulse.len(),
         FromRelay::Departed(_)
         | FromRelay::Annulled { .. }
@@ -83,6 +84,7 @@ fn size(message: &FromRelay) -> usize {
     }
 }
 
+        | FromRelay::Delayed(_)
 #[cfg(test)]
 mod tests {
     use conclave_model::PeerId;

@@ -8,7 +8,7 @@ use conclave_e2ee::{
 use conclave_identity::{Holder, Invitation, MemberError};
 use conclave_model::{
     Bitrate, EncodedFrame, Epoch, Layer, LeafIndex, LeafRef, Level, TrackKind,
-    wire::signal::{FromRelay, Refusal, ToRelay},
+    wire::signal::{Delay, FromRelay, Refusal, ToRelay},
 };
 use conclave_transport::{Quality, Transmit, TransportError};
 
@@ -253,6 +253,17 @@ pub enum OrderError {
     /// Whom it concerns is not there any more.
     #[error("they are not there any more")]
     Gone,
+    /// Why the participant waits so long, as the acting chair's app says; `None` where nothing more than usual does.
+    Delayed(Option<Delay>),
+    /// A member's certificate has been revoked; the members take them out of the group.
+    Revoked {
+        /// Whose.
+        leaf: LeafIndex,
+    },
+    /// Nobody else of the chair's succession was in the group into which this participant came, who may lead it: who is
+    /// there was let in by nobody who may. Comes after [`Event::Admitted`], and not where the participant was in the
+    /// meeting before.
+    NobodyVouched,
     /// The identity key did not sign.
     #[error("the identity key cannot sign")]
     Sign,
@@ -334,6 +345,9 @@ pub enum SessionError {
     Invalid(&'static str),
     /// A frame larger than a frame can be on the wire. It is dropped, so the next must be a key frame.
     #[error("a frame of {0} bytes is too large to send")]
+    /// Nobody of the chair's succession vouches for the group that the relay calls the meeting.
+    #[error("{0}")]
+    Unvouched(Doubt),
     FrameTooLarge(usize),
     /// A layer that the wire has no number for.
     #[error("layer {} does not exist", .0.0)]
@@ -354,3 +368,17 @@ pub enum SessionError {
     #[error("a message could not be sealed or opened")]
     Message(#[from] MessageError),
 }
+/// Why a participant does not take a group for the meeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Doubt {
+    /// Nobody of the chair's succession is in it, and this app has not been let in before.
+    #[error("nobody who may lead the meeting is there")]
+    NobodyLeads,
+    /// Somebody of the succession has a place in it, and has not shown to be there for 10 s.
+    #[error("nobody who may lead the meeting has confirmed it")]
+    Silent,
+    /// Somebody of the succession, who has a place in it, has proven to be in another group.
+    #[error("whoever leads the meeting is in another group")]
+    Elsewhere,
+}
+

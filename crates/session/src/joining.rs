@@ -1,24 +1,22 @@
 //! A session before membership: it has a leaf, and waits to be made a member with it.
 
-use std::{
-    ops::ControlFlow,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use conclave_e2ee::{Group, Leaf, LeafError};
+use conclave_e2ee::{Leaf, LeafError};
 use conclave_model::{
     Epoch, PeerId,
     wire::signal::{FromRelay, Joined},
 };
 
 use crate::{
-    EndReason, MemberState, MemberWish, SessionError,
+    EndReason, Event, MemberState, MemberWish, SessionError,
     holding::Holding,
     link::{Link, earliest},
     member::Member,
     neighbours::Neighbours,
     papers::Papers,
     reassembly::SealedFrame,
+    unvouched::{Entrance, Unvouched},
 };
 
 /// How long the relay may take to answer, and the members of a meeting without lobby to admit. Each of them gets a
@@ -33,6 +31,8 @@ pub(crate) struct Joining {
     /// Whether the relay took the connection in, and who else is there.
     taken_in: Option<TakenIn>,
     since: Instant,
+    /// Whether the chair keeps them waiting, as the relay says.
+    is_delayed: bool,
     /// Frames that overtook the welcome.
     holding: Holding,
     pub(crate) wanted: Wanted,
@@ -54,13 +54,15 @@ struct TakenIn {
 /// Where a signal leads from here.
 pub(crate) enum Next {
     Joining(Box<Joining>),
+    Unvouched(Box<Unvouched>),
     Member(Box<Member>),
     Ended(EndReason),
 }
 
 impl Joining {
     pub(crate) fn new(leaf: Leaf, papers: Papers, now: Instant) -> Self {
-        Self { leaf, papers, taken_in: None, since: now, holding: Holding::default(), wanted: Wanted::default() }
+        let (holding, wanted) = (Holding::default(), Wanted::default());
+        Self { leaf, papers, taken_in: None, since: now, is_delayed: false, holding, wanted }
     }
 
     /// Takes in what the relay says; consumes the state, for its leaf can be used once.
@@ -87,6 +89,10 @@ impl Joining {
                 match &mut self.taken_in {
                     Some(TakenIn { neighbours, .. }) => {
                         neighbours.departed(who);
+                        if neighbours.is_empty() {
+                            // Nobody is left who could open the door.
+                            (self.is_delayed, self.since) = (false, now);
+                        }
                         (Next::Joining(Box::new(self)), Ok(()))
                     }
                     None => self.out_of_turn("a departure", link),
@@ -102,6 +108,19 @@ impl Joining {
             FromRelay::LayersWanted { .. } => self.out_of_turn("viewers of a track before membership", link),
         }
     }
+            FromRelay::Delayed(_) if self.taken_in.is_none() => self.out_of_turn("a delay before its answer", link),
+            FromRelay::Delayed(why) => {
+                (self.is_delayed, self.since) = (why.is_some(), now);
+                link.tell(Event::Delayed(why));
+                (Next::Joining(Box::new(self)), Ok(()))
+            }
+            FromRelay::Revocations(lists) => match self.papers.learn(&lists, link.wall(now)) {
+                Ok(()) => {
+                    self.leaf.set_rules(self.papers.rules());
+                    (Next::Joining(Box::new(self)), Ok(()))
+                }
+                Err(error) => (Next::Ended(EndReason::Credential(error)), Ok(())),
+            },
 
     /// Keeps a frame in case the welcome comes soon.
     pub(crate) fn on_frame(&mut self, frame: SealedFrame, link: &mut Link, now: Instant) {
@@ -120,7 +139,7 @@ impl Joining {
 
     /// When waiting ends by itself.
     fn patience(&self) -> Option<Instant> {
-        let waits_for_chair = self.taken_in.is_some() && self.papers.waits_for_chair();
+        let waits_for_chair = self.taken_in.is_some() && (self.is_delayed || self.papers.waits_for_chair());
         (!waits_for_chair).then_some(self.since + PATIENCE)
     }
 
@@ -143,7 +162,7 @@ impl Joining {
         }
         let Self { leaf, papers, wanted, holding, .. } = self;
         match may_open.and_then(|()| leaf.create(wall)) {
-            Ok(group) => Self::enter(group, joined.peer, neighbours, papers, wanted, holding, link, now),
+            Ok(group) => Entrance { group, me: joined.peer, neighbours, papers, wanted, holding }.enter(link, now),
             Err(error) => Next::Ended(EndReason::Create(error)),
         }
     }
@@ -161,30 +180,12 @@ impl Joining {
         let Self { leaf, papers, holding, wanted, .. } = self;
         let next = match leaf.join(welcome, link.wall(now)) {
             Ok(group) if group.epoch() == epoch => {
-                Self::enter(group, me, neighbours, papers, wanted, holding, link, now)
+                Entrance { group, me, neighbours, papers, wanted, holding }.enter(link, now)
             }
             Ok(group) => Next::Ended(EndReason::OutOfStep { ours: group.epoch(), theirs: epoch }),
             Err(error) => Next::Ended(EndReason::Join(error)),
         };
         (next, Ok(()))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all that a member takes over from before")]
-    fn enter(
-        group: Group,
-        me: PeerId,
-        neighbours: Neighbours,
-        papers: Papers,
-        wanted: Wanted,
-        holding: Holding,
-        link: &mut Link,
-        now: Instant,
-    ) -> Next {
-        let mut member = Member::new(group, me, neighbours, papers, wanted, holding, now);
-        match member.begin(link, now) {
-            ControlFlow::Continue(()) => Next::Member(Box::new(member)),
-            ControlFlow::Break(reason) => Next::Ended(reason),
-        }
     }
 
     fn out_of_turn(self, what: &'static str, link: &mut Link) -> (Next, Result<(), SessionError>) {

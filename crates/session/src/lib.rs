@@ -45,12 +45,13 @@ mod state;
 mod throttle;
 mod viewers;
 
+mod unvouched;
 pub use conclave_e2ee::NewcomerError;
 pub use conclave_transport::{Quality, Transmit};
 pub use counters::{Counters, TrackCounters};
 pub use governance::{Governance, Standing, Waiting};
 pub use io::{
-    Command, EndReason, Event, Input, MemberWish, OrderError, Output, RemoteFrame, SessionConfig, SessionError,
+    Command, Doubt, EndReason, Event, Input, MemberWish, OrderError, Output, RemoteFrame, SessionConfig, SessionError,
     UndecryptableCause,
 };
 pub use session::Session;

@@ -122,6 +122,12 @@ impl Lobby {
         }
     }
 
+    /// Whom only the lock keeps out.
+    pub(crate) fn locked_out(&self) -> impl Iterator<Item = LeafRef> {
+        let is_locked = |entry: &Entry| matches!(entry.finding, Finding::Refused(_, NewcomerError::Locked));
+        self.waiting.iter().filter(move |(_, entry)| is_locked(entry)).map(|(leaf, _)| *leaf)
+    }
+
     /// Whoever waits with this certificate.
     pub(crate) fn with_certificate(&self, fingerprint: [u8; 32]) -> Option<LeafRef> {
         let same = |entry: &Entry| entry.finding.person().is_some_and(|person| person.fingerprint == fingerprint);

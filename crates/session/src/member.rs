@@ -37,6 +37,7 @@ use following::Objection;
 use leading::Leading;
 use receiving::Receiver;
 use sending::Sender;
+pub(crate) use following::why_removed;
 
 /// What was announced so shortly before a change of the group may have missed somebody; it is said again.
 const ANNOUNCEMENT_SETTLES: Duration = Duration::from_secs(2);
@@ -158,6 +159,8 @@ impl Member {
         }
     }
 
+            FromRelay::Revocations(lists) => Ok(self.on_revocations(&lists, link, now)),
+            FromRelay::Delayed(_) => out_of_turn("a delay to a member", link),
     /// Sends an own frame.
     pub(crate) fn send_frame(
         &mut self,

@@ -1,6 +1,6 @@
 //! Who is connected to the relay, as it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use conclave_e2ee::Member;
@@ -22,6 +22,8 @@ const MAX_KEY_PACKAGE: usize = 64 << 10;
 pub(crate) struct Neighbours {
     leaves: BTreeMap<PeerId, LeafRef>,
     arrivals: BTreeMap<LeafRef, Newcomer>,
+    /// Members whose certificates have been revoked.
+    revoked: BTreeSet<LeafRef>,
     /// Leaf of each connection whose leaf is a member.
     routes: BTreeMap<PeerId, LeafIndex>,
 }
@@ -79,9 +81,23 @@ impl Neighbours {
         &self.arrivals
     }
 
-    /// Whether a leaf has a connection.
+    /// Whether a leaf has a connection, and nothing speaks against it.
     pub(crate) fn is_present(&self, leaf: LeafRef) -> bool {
-        self.leaves.values().any(|other| *other == leaf)
+        !self.revoked.contains(&leaf) && self.leaves.values().any(|other| *other == leaf)
+    }
+
+    /// Those whose certificates have been revoked count as gone: whoever's turn it is takes them out of the group.
+    pub(crate) fn set_revoked(&mut self, revoked: BTreeSet<LeafRef>) {
+        self.revoked = revoked;
+    }
+
+    pub(crate) fn is_revoked(&self, leaf: LeafRef) -> bool {
+        self.revoked.contains(&leaf)
+    }
+
+    /// Whether nobody else is connected.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
     }
 
     /// Which member a connection belongs to.

@@ -16,6 +16,7 @@ use crate::{
     member::{Leadership, Member},
     papers::Papers,
     reassembly::SealedFrame,
+    unvouched::Unvouched,
 };
 
 /// One participant's connection to one meeting.
@@ -39,6 +40,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Phase {
     Joining(Box<Joining>),
+    Unvouched(Box<Unvouched>),
     Member(Box<Member>),
     Over,
 }
@@ -112,6 +114,7 @@ impl Session {
         let due = match &self.phase {
             Phase::Joining(joining) => joining.deadline(),
             Phase::Member(member) => member.deadline(&self.link),
+            Phase::Unvouched(unvouched) => unvouched.deadline(),
             Phase::Over => return Output::Wake(self.now + IDLE),
         };
         let path = self.link.deadline();
@@ -129,7 +132,7 @@ impl Session {
     pub fn memory(&self) -> Option<Memory> {
         match &self.phase {
             Phase::Member(member) => Some(member.memory()),
-            Phase::Joining(_) | Phase::Over => self.memory.clone(),
+            Phase::Joining(_) | Phase::Unvouched(_) | Phase::Over => self.memory.clone(),
         }
     }
 
@@ -148,8 +151,10 @@ impl Session {
             (Command::DesiredBitrate(rate), _) => link.path.set_desired_bitrate(rate),
             (Command::Announce(state), Phase::Joining(joining)) => joining.wanted.state = Some(state),
             (Command::Announce(state), Phase::Member(member)) => member.set_state(state, link, now),
+            (Command::Announce(state), Phase::Unvouched(unvouched)) => unvouched.wanted().state = Some(state),
             (Command::Wishes(wishes), Phase::Joining(joining)) => joining.wanted.wishes = wishes,
             (Command::Wishes(wishes), Phase::Member(member)) => member.set_wishes(wishes, link),
+            (Command::Wishes(wishes), Phase::Unvouched(unvouched)) => unvouched.wanted().wishes = wishes,
             (Command::NeedKeyFrame { leaf, track }, Phase::Member(member)) => {
                 member.need_key_frame(leaf, track, link, now);
             }
@@ -168,7 +173,7 @@ impl Session {
     fn lead(&mut self, wanted: Leadership, now: Instant) {
         let going = match &mut self.phase {
             Phase::Member(member) => member.lead(wanted, &mut self.link, now),
-            Phase::Joining(_) | Phase::Over => return,
+            Phase::Joining(_) | Phase::Unvouched(_) | Phase::Over => return,
         };
         self.go(going, now);
     }
@@ -176,7 +181,7 @@ impl Session {
     fn on_local_frame(&mut self, track: TrackKind, frame: &EncodedFrame, now: Instant) -> Result<(), SessionError> {
         match &mut self.phase {
             Phase::Member(member) => member.send_frame(track, frame, &mut self.link, now),
-            Phase::Joining(_) | Phase::Over => {
+            Phase::Joining(_) | Phase::Unvouched(_) | Phase::Over => {
                 self.link.counters.frames_unsent += 1;
                 Ok(())
             }
@@ -187,11 +192,12 @@ impl Session {
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Joining(joining) => {
                 let (next, result) = joining.on_signal(signal, &mut self.link, now);
-                match next {
-                    Next::Joining(joining) => self.phase = Phase::Joining(joining),
-                    Next::Member(member) => self.phase = Phase::Member(member),
-                    Next::Ended(reason) => self.end(reason, now),
-                }
+                self.come_to(next, now);
+                result
+            }
+            Phase::Unvouched(unvouched) => {
+                let (next, result) = unvouched.on_signal(signal, &mut self.link, now);
+                self.come_to(next, now);
                 result
             }
             Phase::Member(mut member) => {
@@ -205,6 +211,15 @@ impl Session {
 
     /// Takes out of the path what the input led to.
     fn settle(&mut self, now: Instant) {
+    fn come_to(&mut self, next: Next, now: Instant) {
+        match next {
+            Next::Joining(joining) => self.phase = Phase::Joining(joining),
+            Next::Unvouched(unvouched) => self.phase = Phase::Unvouched(unvouched),
+            Next::Member(member) => self.phase = Phase::Member(member),
+            Next::Ended(reason) => self.end(reason, now),
+        }
+    }
+
         if matches!(self.phase, Phase::Over) {
             return;
         }
@@ -218,6 +233,7 @@ impl Session {
             Phase::Joining(joining) => joining.on_frame(frame, &mut self.link, now),
             Phase::Member(member) => member.on_frame(frame, &mut self.link, now),
             Phase::Over => {}
+            Phase::Unvouched(unvouched) => unvouched.on_frame(frame, &mut self.link, now),
         }
     }
 
@@ -225,11 +241,17 @@ impl Session {
         self.link.handle_timeout(now);
         let going = match &mut self.phase {
             Phase::Joining(joining) => match joining.handle_timeout(&mut self.link, now) {
+        if matches!(self.phase, Phase::Unvouched(_))
+            && let Phase::Unvouched(unvouched) = std::mem::replace(&mut self.phase, Phase::Over)
+        {
+            let next = unvouched.handle_timeout(&mut self.link, now);
+            return self.come_to(next, now);
+        }
                 Some(reason) => ControlFlow::Break(reason),
                 None => ControlFlow::Continue(()),
             },
             Phase::Member(member) => member.handle_timeout(&mut self.link, now),
-            Phase::Over => return,
+            Phase::Unvouched(_) | Phase::Over => return,
         };
         self.go(going, now);
     }

@@ -109,6 +109,9 @@ impl Sign {
             | Event::OrderRefused(_)
             | Event::Ended(_) => None,
         }
+            | Event::Delayed(_)
+            | Event::Revoked { .. }
+            | Event::NobodyVouched
     }
 }
 

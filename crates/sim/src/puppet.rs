@@ -207,7 +207,9 @@ impl Puppet {
             | FromRelay::Pulse { .. }
             | FromRelay::Annulled { .. }
             | FromRelay::KeyFrameWanted { .. }
-            | FromRelay::LayersWanted { .. } => {}
+            | FromRelay::LayersWanted { .. }
+            | FromRelay::Delayed(_)
+            | FromRelay::Revocations(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
+use conclave_model::wire::signal::Refusal;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{BEGIN_POLL, Effect, Engine, TICK};
@@ -10,13 +11,29 @@ use crate::{
     clock::{now, wall_clock},
 };
 
+/// Between attempts where another of the same kind is not likely to find anything else.
+const RARELY: Duration = Duration::from_secs(30);
+
+/// Whether it takes other people to change what keeps the client out.
+fn is_lasting(why: &RetryReason) -> bool {
+    match why {
+        RetryReason::Unvouched(_) | RetryReason::Refused(Refusal::TooOften) => true,
+        RetryReason::Connection(_)
+        | RetryReason::Refused(_)
+        | RetryReason::MediaPath
+        | RetryReason::NotLetIn
+        | RetryReason::OutOfStep => false,
+    }
+}
+
 impl Engine {
     /// Waits until the next attempt is due; `None` when the person leaves.
     pub(super) async fn wait_for_retry(&mut self, why: RetryReason) -> Option<()> {
         if self.view.is_joined() {
             self.view.notice(Notice::ConnectionLost(why.clone()));
         }
-        let due = now() + self.backoff.next_wait();
+        let wait = self.backoff.next_wait();
+        let due = now() + if is_lasting(&why) { wait.max(RARELY) } else { wait };
         loop {
             let left = due.saturating_duration_since(now());
             self.show_attempt(left, Some(why.clone()));

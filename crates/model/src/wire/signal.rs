@@ -60,6 +60,14 @@ pub enum ToRelay {
     },
     /// Goodbye.
     Leave,
+    /// Tells somebody who waits why that takes longer. Heard only from the member that is first in the signed succession
+    /// of the chair.
+    Delay {
+        /// Whom.
+        peer: PeerId,
+        /// Why; `None` where nothing more than usual keeps them out.
+        why: Option<Delay>,
+    },
 }
 
 /// What a relay tells a client.
@@ -121,6 +129,10 @@ pub enum FromRelay {
     },
     /// The relay will not have the client, or no longer. The connection ends.
     Refused(Refusal),
+    /// Why the client waits so long, as the acting chair's app says. It may go on waiting.
+    Delayed(Option<Delay>),
+    /// Newer certificate revocation lists (DER) than those in [`Joined`]. Members check their signatures themselves.
+    Revocations(Vec<Bytes>),
     /// Which encodings of the client's own picture somebody watches. Comes on every change, a layer that is given up a
     /// little later, so that a viewer whose line wavers does not stop and start an encoder.
     ///
@@ -192,6 +204,13 @@ pub struct Neighbour {
     pub peer: PeerId,
     /// The leaf that it said it has.
     pub leaf: LeafRef,
+}
+
+/// Why somebody waits who may come in later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Delay {
+    /// The chair has locked the meeting.
+    Locked,
 }
 
 /// The relay took the client in.
@@ -319,6 +338,9 @@ pub fn encode<T: Serialize>(message: &T) -> Bytes {
     let mut bytes = Vec::new();
     #[expect(clippy::expect_used, reason = "plain data into memory; no serializer of ours returns an error")]
     ciborium::into_writer(message, &mut bytes).expect("a message serializes into memory");
+    /// The same certificate has connected too often of late.
+    #[error("too many attempts to connect with the same credential")]
+    TooOften,
     bytes.into()
 }
 
@@ -371,6 +393,7 @@ fn check_list(entries: usize) -> Result<(), SignalError> {
     if entries > MAX_LIST { Err(SignalError::ListTooLong(entries)) } else { Ok(()) }
 }
 
+        | ToRelay::Delay { .. }
 fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, SignalError> {
     if bytes.len() > MAX_MESSAGE {
         return Err(SignalError::TooLong(bytes.len()));
@@ -386,6 +409,7 @@ mod tests {
 
     fn hello() -> ToRelay {
         ToRelay::Hello(Hello {
+        FromRelay::Revocations(lists) => lists.len(),
             version: VERSION,
             meeting: MeetingId([7; 16]),
             invitation: Bytes::from_static(b"cose"),
@@ -396,6 +420,7 @@ mod tests {
         })
     }
 
+        | FromRelay::Delayed(_)
     #[test]
     fn messages_survive_the_wire() {
         assert_eq!(decode_to_relay(&encode(&hello())), Ok(hello()));

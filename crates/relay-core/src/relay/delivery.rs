@@ -54,6 +54,7 @@ impl Relay {
             ToRelay::Object { epoch } => self.on_object(from, epoch),
             ToRelay::Dismiss { peer, why } => self.on_dismiss(from, peer, why),
             ToRelay::Leave => {
+            ToRelay::Delay { peer, why } => self.on_delay(from, peer, why),
                 self.outputs.push_back(Output::Disconnect(from));
                 self.remove(from, None);
                 Ok(())
@@ -168,6 +169,7 @@ impl Relay {
 fn size(message: &ToRelay) -> usize {
     match message {
         ToRelay::Commit(commit) => commit.commit.len() + commit.welcome.as_ref().map_or(0, Bytes::len),
+        | ToRelay::Delay { .. }
         ToRelay::Broadcast(message) => message.len(),
         ToRelay::Wishes(wishes) => wishes.len() * size_of::<Wish>(),
         ToRelay::Pulse(pulse) => pulse.len(),

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use conclave_model::{
     Epoch, Fingerprint, MeetingId, PeerId,
-    wire::signal::{Dismissal, FromRelay, Refusal},
+    wire::signal::{Delay, Dismissal, FromRelay, Refusal},
 };
 use tracing::debug;
 
@@ -123,6 +123,19 @@ impl Relay {
         // Of somebody who was connected a moment ago there may be a newer connection.
         if let Some(connection) = self.connection_of(id, who) {
             self.refuse(connection, refusal);
+        }
+        Ok(())
+    }
+
+    /// Tells somebody who waits why, where the acting chair says so; nothing where they are in, or gone.
+    pub(super) fn on_delay(&mut self, from: ConnectionId, whom: PeerId, why: Option<Delay>) -> Result<(), Misbehaved> {
+        let id = self.peers.get(&from).filter(|peer| peer.rank.is_some()).ok_or(Misbehaved)?.meeting;
+        let target = self.meetings.get(&id).and_then(|meeting| meeting.connection(whom));
+        let waits = |target: &ConnectionId| self.peers.get(target).is_some_and(|peer| !peer.is_member());
+        if self.leader(id) == Some(from)
+            && let Some(target) = target.filter(waits)
+        {
+            self.say(target, FromRelay::Delayed(why));
         }
         Ok(())
     }

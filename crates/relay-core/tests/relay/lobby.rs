@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conclave_model::{
     Epoch, Fingerprint, PeerId,
-    wire::signal::{Dismissal, FromRelay, Neighbour, Refusal, ToRelay},
+    wire::signal::{Delay, Dismissal, FromRelay, Neighbour, Refusal, ToRelay},
 };
 use conclave_relay_core::{Happening, Record};
 
@@ -269,13 +269,40 @@ fn a_flood_of_dismissals_ends_its_sender() {
 #[test]
 fn revocation_lists_go_to_everybody_who_comes() {
     let mut room = Room::new();
-    room.relay.set_revocations(vec!["a list".into(), "another".into()]);
+    let now = room.now;
+    room.relay.set_revocations(vec!["a list".into(), "another".into()], now);
     for person in 0..2 {
         let client = room.join(person);
         let heard = room.heard(client);
         let Some(FromRelay::Joined(joined)) = heard.first() else { panic!("{heard:?}") };
         assert_eq!(joined.revocations, ["a list", "another"]);
     }
+    let newer = vec!["a newer list".into()];
+    room.relay.set_revocations(newer.clone(), now);
+    room.settle();
+    for client in 0..2 {
+        assert_eq!(room.heard(client).last(), Some(&FromRelay::Revocations(newer.clone())));
+    }
+}
+
+#[test]
+fn those_who_wait_are_told_why_by_the_acting_chair_alone() {
+    let mut room = led();
+    let late = guest(&mut room, 5);
+    drop(room.heard(late));
+    let peer = room.clients[late].number;
+    let delay = |why| ToRelay::Delay { peer, why };
+    room.say(0, delay(Some(Delay::Locked)));
+    room.say(0, delay(None));
+    assert_eq!(room.heard(late), [FromRelay::Delayed(Some(Delay::Locked)), FromRelay::Delayed(None)]);
+    // The deputy does not lead while the chair is there, which may have crossed on the way.
+    room.say(1, delay(Some(Delay::Locked)));
+    assert_eq!(room.heard(late), []);
+    let member = room.clients[3].number;
+    room.say(0, ToRelay::Delay { peer: member, why: Some(Delay::Locked) });
+    assert_eq!(room.heard(3).iter().find(|message| matches!(message, FromRelay::Delayed(_))), None);
+    room.say(2, delay(Some(Delay::Locked)));
+    assert_eq!(room.heard(2).last(), Some(&FromRelay::Refused(Refusal::Misbehaved)));
 }
 
 #[test]

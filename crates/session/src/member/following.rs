@@ -133,6 +133,21 @@ impl Member {
         Ok(self.attend(link, now))
     }
 
+    /// Takes over newer revocation lists; whoever is on one is taken out of the group, this member by itself.
+    pub(super) fn on_revocations(&mut self, lists: &[Bytes], link: &mut Link, now: Instant) -> Going {
+        let wall = link.wall(now);
+        match self.leading.learn(lists, wall) {
+            Ok(rules) => self.group.set_rules(rules),
+            Err(error) => return Going::Break(EndReason::Credential(error)),
+        }
+        let revoked = self.group.revoked(wall);
+        for member in revoked.iter().filter(|member| !self.neighbours.is_revoked(member.reference)) {
+            link.tell(Event::Revoked { leaf: member.leaf });
+        }
+        self.neighbours.set_revoked(revoked.iter().map(|member| member.reference).collect());
+        self.attend(link, now)
+    }
+
     /// Ends the session where the relay or the other members have kept something from it for too long.
     pub(super) fn check_patience(&self, now: Instant) -> Going {
         let ours = self.group.epoch();
@@ -202,7 +217,7 @@ impl Member {
 }
 
 /// Why the group removed this member.
-fn why_removed(change: &Change, me: Fingerprint) -> EndReason {
+pub(crate) fn why_removed(change: &Change, me: Fingerprint) -> EndReason {
     match change.level {
         _ if change.ejected.contains(&me) => EndReason::Ejected,
         Some((before, after)) if after > before => EndReason::LevelRaised(after),

@@ -1,12 +1,13 @@
 //! Who leads, who waits, and what was ordered: the part of a member that governs.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use conclave_e2ee::{Consent, ConsentError, Group, NewcomerError, Order, Rejection, State, succession};
+use conclave_e2ee::{Consent, ConsentError, Group, NewcomerError, Order, Rejection, Rules, State, succession};
+use conclave_identity::MemberError;
 use conclave_model::{
     Fingerprint, LeafIndex, LeafRef, Level,
-    wire::signal::{Dismissal, ToRelay},
+    wire::signal::{Delay, Dismissal, ToRelay},
 };
 
 use crate::{
@@ -33,6 +34,8 @@ pub(super) struct Leading {
     told: Option<Governance>,
     /// The state by which those who wait were checked.
     checked: Option<State>,
+    /// Who was told that only the lock keeps them out.
+    locked_out: BTreeSet<LeafRef>,
 }
 
 impl Leading {
@@ -50,6 +53,7 @@ impl Leading {
             consent: None,
             told: None,
             checked: None,
+            locked_out: BTreeSet::new(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Leading {
     pub(super) fn refresh(&mut self, group: &Group, neighbours: &Neighbours, link: &mut Link, now: Instant) {
         self.refresh_lead(group, now);
         self.refresh_lobby(group, neighbours, link, now);
+        self.explain_lock(group, neighbours, link);
         let governance = self.governance(group);
         if self.told.as_ref() != Some(&governance) {
             self.told = Some(governance.clone());
@@ -65,6 +70,14 @@ impl Leading {
         if let Some(waiting) = self.lobby.news() {
             link.tell(Event::Lobby(waiting));
         }
+    }
+
+    /// Takes over newer revocation lists; returns the rules that follow.
+    pub(super) fn learn(&mut self, lists: &[Bytes], wall: u64) -> Result<Arc<Rules>, MemberError> {
+        self.papers.learn(lists, wall)?;
+        // Those who wait are to be looked at again.
+        self.checked = None;
+        Ok(self.papers.rules())
     }
 
     /// The own certificate's name.
@@ -244,6 +257,24 @@ impl Leading {
             tracing::debug!(%reference, %error, "newcomer refused");
             link.tell(Event::NewcomerRefused { reference, error });
         }
+    }
+
+    /// Tells those whom only the lock keeps out that it does, and that it does no more.
+    fn explain_lock(&mut self, group: &Group, neighbours: &Neighbours, link: &mut Link) {
+        if !self.leads(group) {
+            self.locked_out.clear();
+            return;
+        }
+        let arrivals = neighbours.arrivals();
+        self.locked_out.retain(|leaf| arrivals.contains_key(leaf));
+        let locked: BTreeSet<LeafRef> = self.lobby.locked_out().collect();
+        for leaf in locked.symmetric_difference(&self.locked_out) {
+            if let Some(newcomer) = arrivals.get(leaf) {
+                let why = locked.contains(leaf).then_some(Delay::Locked);
+                link.say(ToRelay::Delay { peer: newcomer.peer, why });
+            }
+        }
+        self.locked_out = locked;
     }
 
     /// Who leads, as far as this member has the patience.

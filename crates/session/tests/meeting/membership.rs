@@ -7,7 +7,10 @@ use conclave_identity::{
     Holder, Listed, MemberError,
     issue::{PersonSpec, Reason, Validity, delegate},
 };
-use conclave_model::{Epoch, Level, wire::signal::Refusal};
+use conclave_model::{
+    Epoch, Level,
+    wire::signal::{FromRelay, Refusal},
+};
 use conclave_session::{Command, EndReason, Event, MemberState, Session, SessionConfig, SessionError, SourceState};
 
 use crate::world::{WALL, World};
@@ -194,7 +197,7 @@ fn a_revoked_credential_is_told_by_the_relays_list() {
     let mut world = World::new(2);
     let revoked = world.rehearsal.holders[1].chain()[0].clone();
     let list = world.rehearsal.authority.revoke(&[revoked], Reason::KeyCompromise, WALL).unwrap().clone();
-    world.relay.set_revocations(vec![list]);
+    world.relay.set_revocations(vec![list], world.now);
     for seat in [0, 1] {
         world.join(seat);
         world.run(Duration::from_millis(300));
@@ -202,6 +205,36 @@ fn a_revoked_credential_is_told_by_the_relays_list() {
     world.assert_agreed(&[0]);
     let ended = world.seats[1].ended();
     assert!(matches!(ended, Some(EndReason::Credential(MemberError::Revoked { .. }))), "{ended:?}");
+}
+
+#[test]
+fn whoever_is_revoked_while_in_the_meeting_is_out_at_once_even_where_they_do_not_hear_of_it() {
+    for hears in [true, false] {
+        let mut world = World::assembled(3);
+        let chain = world.rehearsal.holders[0].chain()[0].clone();
+        let list = world.rehearsal.authority.revoke(&[chain], Reason::KeyCompromise, WALL).unwrap().clone();
+        if !hears {
+            world.withholds = |seat, message| seat == 0 && matches!(message, FromRelay::Revocations(_));
+        }
+        let gone = world.leaf(0);
+        world.relay.set_revocations(vec![list], world.now);
+        world.run(Duration::from_secs(1));
+        let ended = world.seats[0].ended();
+        match hears {
+            true => assert!(matches!(ended, Some(EndReason::Credential(MemberError::Revoked { .. }))), "{ended:?}"),
+            // It does not know why it is removed, objects, and finds that nobody else does.
+            false => assert!(matches!(ended, Some(EndReason::Commit(_)) | None), "{ended:?}"),
+        }
+        world.assert_agreed(&[1, 2]);
+        world.assert_all_hear_all(&[1, 2]);
+        if !hears {
+            assert!(world.seats[1].events.contains(&Event::Revoked { leaf: gone }), "the others are told");
+        }
+        // Nor do they come back.
+        world.join(0);
+        world.run(Duration::from_secs(1));
+        world.assert_agreed(&[1, 2]);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conclave_e2ee::{JoinError, NewcomerError};
 use conclave_model::wire::signal::Refusal;
-use conclave_session::{EndReason, Event, Standing};
+use conclave_session::{Doubt, EndReason, Event, Standing};
 use rand::RngExt;
 
 use super::Simulation;
@@ -92,6 +92,9 @@ impl Simulation {
             | Event::Standing { standing: Standing::Confirmed | Standing::Silent, .. }
             | Event::OrderRefused(_) => {}
         }
+            | Event::Delayed(_)
+            | Event::Revoked { .. }
+            | Event::NobodyVouched
         Ok(())
     }
 
@@ -112,7 +115,10 @@ impl Simulation {
         match reason {
             EndReason::Left => Ok(()),
             // Accidents: the app connects again.
-            EndReason::NotAdmitted | EndReason::Refused(Refusal::Replaced) | EndReason::Removed => {
+            EndReason::NotAdmitted
+            | EndReason::Refused(Refusal::Replaced)
+            | EndReason::Removed
+            | EndReason::Unvouched(Doubt::NobodyLeads | Doubt::Silent) => {
                 person.comes_at = person.wants_in.then_some(again);
                 Ok(())
             }
@@ -143,3 +149,4 @@ impl Simulation {
         }
     }
 }
+            | EndReason::Unvouched(Doubt::Elsewhere)
