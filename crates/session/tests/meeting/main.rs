@@ -9,4 +9,5 @@ mod levels;
 mod media;
 mod membership;
 mod secrecy;
+mod vouching;
 mod world;
