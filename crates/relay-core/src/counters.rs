@@ -35,6 +35,8 @@ pub struct Counters {
     pub packets_foreign: u64,
     /// Media packets of connections that are not members yet.
     pub packets_early: u64,
+    /// Media packets of an encoding that no picture has.
+    pub packets_unknown_layer: u64,
     /// Media packets taken in.
     pub packets_received: u64,
     /// Media packets sent on, once for each receiver.

@@ -1,208 +1,302 @@
-//! Where packets of a track go: subscribers, slots, and when to ask for a key frame.
+//! Where packets of a track go.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use conclave_model::{Bitrate, Layer, TrackKind, wire::FrameHead};
+use conclave_transport::Slot;
+
+use crate::{
+    allocate::{Given, LAYERS, Rate},
+    key_frames::KeyFrames,
+    meter::Meter,
+    relay::ConnectionId,
+    viewers::Viewers,
 };
 
-use conclave_model::{
-    Layer,
-    wire::{FrameHead, signal::TrackName},
-};
-use conclave_transport::{Slot, VIDEO_SLOTS};
+/// What each encoding of a camera takes as a rule, lowest first, and what a screen takes on which something moves.
+const CAMERA: [Bitrate; LAYERS] = [Bitrate::kbps(150), Bitrate::kbps(450), Bitrate::kbps(1_500)];
+const SCREEN: Bitrate = Bitrate::kbps(400);
 
-use crate::relay::ConnectionId;
-
-/// At most one request for a key frame of a track in this time: a key frame costs about ten others.
-const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
+/// A receiver without picture that waits this long for an encoding to come gets a lower one in the meantime.
+const EMPTY: Duration = Duration::from_millis(500);
 
 /// Somebody who receives a track, and through which of their slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Subscriber {
     pub(crate) connection: ConnectionId,
     pub(crate) slot: Slot,
+    pub(crate) view: View,
+}
+
+/// Which encoding of a picture a subscriber gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    /// Which it gets now.
+    current: Option<Layer>,
+    /// The number of the key frame that it began with.
+    first: u32,
+    /// Without the frames that no other needs.
+    thin: bool,
+    /// Which it gets from the next key frame of that one on.
+    next: Option<Layer>,
+    next_thin: bool,
+    /// Since when it waits for that key frame.
+    since: Option<Instant>,
+    /// Which it would get if its publisher sent it.
+    hoped: Option<Layer>,
+}
+
+/// What a receiver is to get of a track from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Aim {
+    /// Nothing where there is no room.
+    pub(crate) given: Option<Given>,
+    /// What it would get if its publisher sent it.
+    pub(crate) hoped: Option<Layer>,
+    /// Whether the line can by no means carry what it got so far until something smaller begins.
+    pub(crate) at_once: bool,
+}
+
+impl View {
+    /// Changes what is to come. Returns the layer of which a key frame is wanted, where that is news.
+    pub(crate) fn aim(&mut self, aim: Aim, now: Instant) -> Option<Layer> {
+        let Aim { given, hoped, at_once } = aim;
+        let Some(given) = given else {
+            *self = Self { hoped, ..Self::default() };
+            return None;
+        };
+        self.hoped = hoped;
+        if self.current == Some(given.layer) {
+            (self.next, self.since) = (None, None);
+            self.thin = !given.whole;
+            return None;
+        }
+        self.next_thin = !given.whole;
+        if self.current.is_some_and(|current| current > given.layer) {
+            self.thin = true;
+            if at_once {
+                self.current = None;
+            }
+        }
+        if self.next == Some(given.layer) {
+            return None;
+        }
+        (self.next, self.since) = (Some(given.layer), Some(now));
+        self.next
+    }
+
+    /// Whether the subscriber gets a packet; `begins` where it is the first of a key frame that came.
+    ///
+    /// Until the key frame of the layer that it is to get begins, it gets the old one; and the next best where it has
+    /// nothing.
+    fn takes(&mut self, head: &FrameHead, begins: bool) -> bool {
+        if begins && self.next.is_some_and(|next| head.layer <= next) {
+            let is_it = self.next == Some(head.layer);
+            if is_it || self.current.is_none_or(|current| current < head.layer) {
+                (self.current, self.first) = (Some(head.layer), head.number);
+                if is_it {
+                    (self.next, self.since) = (None, None);
+                    self.thin = self.next_thin;
+                } else {
+                    self.thin = false;
+                }
+            }
+        }
+        self.current == Some(head.layer) && !is_before(head.number, self.first) && !(self.thin && head.discardable)
+    }
+
+    /// The layers that must come for this subscriber, one bit for each.
+    fn layers(&self) -> u8 {
+        [self.current, self.next, self.hoped].into_iter().flatten().fold(0, |bits, layer| bits | layer.bit())
+    }
+
+    /// The layer of which it needs a key frame to go on: what it gets, or waits for.
+    pub(crate) fn needs(&self) -> Option<Layer> {
+        self.current.or(self.next)
+    }
+}
+
+/// Whether a frame's number lies before another's; they wrap.
+fn is_before(number: u32, other: u32) -> bool {
+    number.wrapping_sub(other) > u32::MAX / 2
+}
+
+/// One encoding as it comes in.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    pub(crate) key_frames: KeyFrames,
+    meter: Meter,
+    /// The number of the last key frame that began.
+    last_key: Option<u32>,
+}
+
+impl Flow {
+    /// Counts a packet. Returns whether a key frame begins with it, whichever of its packets came first.
+    fn on_packet(&mut self, head: &FrameHead, length: usize) -> bool {
+        self.meter.add(length, head.key, head.discardable);
+        let begins = head.key && self.last_key.is_none_or(|last| is_before(last, head.number));
+        if begins {
+            self.last_key = Some(head.number);
+            self.key_frames.on_key_frame();
+        }
+        begins
+    }
+}
+
+/// An encoding that a receiver might get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    /// What it takes.
+    pub(crate) rate: Rate,
+    /// Whether it is sent, or may be soon.
+    pub(crate) is_offered: bool,
+}
+
+/// What there is of a track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// Lowest first; `None` for what such a track never has.
+    pub(crate) encodings: [Option<Encoding>; LAYERS],
+    /// Nothing is sent, though somebody waits for it: it takes nothing.
+    pub(crate) is_silent: bool,
+}
+
+impl Offer {
+    /// What is known of a track of which nobody has heard.
+    pub(crate) fn unknown(kind: TrackKind) -> Self {
+        let encoding = |rate| Encoding { rate: Rate { whole: rate, thin: rate }, is_offered: true };
+        let encodings = match kind {
+            TrackKind::Screen => [Some(encoding(SCREEN)), None, None],
+            TrackKind::Camera | TrackKind::Microphone | TrackKind::ScreenAudio | TrackKind::Booth(_) => {
+                CAMERA.map(|rate| Some(encoding(rate)))
+            }
+        };
+        Self { encodings, is_silent: false }
+    }
 }
 
 /// A track as its publisher sends it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Published {
     /// Who receives it; kept ready, so that a packet needs no decision.
     pub(crate) subscribers: Vec<Subscriber>,
-    pub(crate) key_frames: KeyFrames,
-    /// One bit for each layer that was seen.
-    layers: u8,
+    /// Lowest first; sound has one.
+    flows: [Flow; LAYERS],
+    pub(crate) viewers: Viewers,
 }
 
 impl Published {
-    pub(crate) fn on_packet(&mut self, head: &FrameHead, is_first: bool) {
-        debug_assert!(head.layer.0 <= FrameHead::MAX_LAYER);
-        self.layers |= 1 << head.layer.0;
-        if head.key && is_first {
-            self.key_frames.on_key_frame();
-        }
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { subscribers: Vec::new(), flows: Default::default(), viewers: Viewers::new(now) }
     }
 
-    /// The layers that were seen; the lowest where none was.
-    pub(crate) fn layers(&self) -> impl Iterator<Item = Layer> + use<> {
-        let seen = self.layers.max(1);
-        (0..=FrameHead::MAX_LAYER).filter(move |layer| seen & 1 << layer != 0).map(Layer)
+    /// Counts a packet of sound.
+    pub(crate) fn on_sound(&mut self, length: usize) {
+        self.flows[0].meter.add(length, false, false);
+    }
+
+    /// Counts a packet of a picture; `None` where its encoding does not exist, otherwise whether a key frame begins.
+    pub(crate) fn on_picture(&mut self, head: &FrameHead, length: usize) -> Option<bool> {
+        self.flow(head.layer).map(|flow| flow.on_packet(head, length))
+    }
+
+    pub(crate) fn flow(&mut self, layer: Layer) -> Option<&mut Flow> {
+        self.flows.get_mut(usize::from(layer.0))
+    }
+
+    /// Whether an encoding is sent at the moment.
+    pub(crate) fn comes(&self, layer: Layer) -> bool {
+        self.coming() & layer.bit() != 0
+    }
+
+    /// When the next request for a key frame that was put off is to be made.
+    pub(crate) fn key_frame_due(&self) -> Option<Instant> {
+        self.flows.iter().filter_map(|flow| flow.key_frames.due()).min()
+    }
+
+    /// The layers whose requests were put off until now.
+    pub(crate) fn due_key_frames(&mut self, now: Instant) -> impl Iterator<Item = Layer> {
+        let flows = (0..).map(Layer).zip(&mut self.flows);
+        flows.filter_map(move |(layer, flow)| flow.key_frames.on_timeout(now).then_some(layer))
+    }
+
+    fn flows(&self) -> impl Iterator<Item = (Layer, &Flow)> {
+        (0..).map(Layer).zip(&self.flows)
+    }
+
+    /// Works out what comes, and brings together who watches what.
+    pub(crate) fn look(&mut self, now: Instant) {
+        for flow in &mut self.flows {
+            flow.meter.look(now);
+        }
+        self.viewers.set_coming(self.coming(), now);
+        self.see_viewers(now);
+    }
+
+    /// Brings together who watches what.
+    pub(crate) fn see_viewers(&mut self, now: Instant) {
+        let watched = self.subscribers.iter().fold(0, |bits, subscriber| bits | subscriber.view.layers());
+        self.viewers.set(watched, now);
+    }
+
+    /// What all its encodings take together.
+    pub(crate) fn rate(&self) -> Bitrate {
+        let rates = self.flows.iter().filter_map(|flow| flow.meter.rate());
+        Bitrate(rates.map(|rate| rate.whole.as_bps()).sum())
+    }
+
+    /// What receivers may count with.
+    pub(crate) fn offer(&self, kind: TrackKind, now: Instant) -> Offer {
+        let coming = self.coming();
+        let mut offer = Offer::unknown(kind);
+        for (number, encoding) in (0..).zip(&mut offer.encodings) {
+            let Some(encoding) = encoding else { continue };
+            let nominal = encoding.rate.whole;
+            if let Some(flow) = self.flows.get(number) {
+                encoding.rate = flow.meter.expected(nominal, now);
+                encoding.is_offered = flow.meter.rate().is_some() || self.viewers.may_come(number, now);
+            }
+        }
+        // Of a screen on which nothing moves nothing comes.
+        offer.is_silent = coming == 0 && (kind == TrackKind::Screen || self.viewers.are_ignored(now));
+        offer
+    }
+
+    /// The layers of which key frames are to be asked for, since subscribers wait and none came; one bit for each.
+    pub(crate) fn overdue(&self, now: Instant) -> u8 {
+        let coming = self.coming();
+        let waits = |subscriber: &Subscriber| {
+            let view = &subscriber.view;
+            let (next, since) = view.next.zip(view.since)?;
+            if coming & next.bit() != 0 {
+                return Some(next.bit());
+            }
+            let lower = coming & (next.bit().wrapping_sub(1));
+            let is_empty = view.current.is_none() && since + EMPTY <= now;
+            (is_empty && lower != 0).then(|| 1 << lower.ilog2())
+        };
+        self.subscribers.iter().filter_map(waits).fold(0, |bits, layer| bits | layer)
+    }
+
+    fn coming(&self) -> u8 {
+        let coming = self.flows().filter(|(_, flow)| flow.meter.rate().is_some());
+        coming.fold(0, |bits, (layer, _)| bits | layer.bit())
     }
 }
 
-/// When a publisher was and will be asked for a key frame of one track.
-#[derive(Debug, Default)]
-pub(crate) struct KeyFrames {
-    last: Option<Instant>,
-    /// Asked for again within the interval: ask at this moment, unless a key frame begins before it.
-    due: Option<Instant>,
-}
-
-impl KeyFrames {
-    /// Somebody needs one. `true`: ask now.
-    pub(crate) fn want(&mut self, now: Instant) -> bool {
-        match self.last.map(|last| last + KEY_FRAME_INTERVAL) {
-            Some(next) if now < next => {
-                self.due = Some(next);
-                false
-            }
-            Some(_) | None => {
-                self.last = Some(now);
-                self.due = None;
-                true
-            }
-        }
-    }
-
-    /// A key frame begins: whoever asked gets it.
-    fn on_key_frame(&mut self) {
-        self.due = None;
-    }
-
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.due
-    }
-
-    /// `true`: ask now.
-    pub(crate) fn on_timeout(&mut self, now: Instant) -> bool {
-        self.due.is_some_and(|due| due <= now) && self.want(now)
-    }
-}
-
-/// Which of a receiver's video slots carries which track.
-///
-/// A track keeps its slot for as long as it is wished for, since retransmissions live in the slot; a new one gets the
-/// slot that carries the fewest.
-#[derive(Debug, Default)]
-pub(crate) struct Slots {
-    assigned: BTreeMap<TrackName, u8>,
-}
-
-impl Slots {
-    pub(crate) fn set(&mut self, wished: impl Iterator<Item = TrackName> + Clone) {
-        let mut before = std::mem::take(&mut self.assigned);
-        let mut load = [0_u16; VIDEO_SLOTS as usize];
-        for name in wished.clone() {
-            if let Some(slot) = before.remove(&name) {
-                load[usize::from(slot)] += 1;
-                self.assigned.insert(name, slot);
-            }
-        }
-        for name in wished {
-            if self.assigned.contains_key(&name) {
-                continue;
-            }
-            if let Some((slot, count)) = (0..).zip(&mut load).min_by_key(|(_, count)| **count) {
-                *count += 1;
-                self.assigned.insert(name, slot);
-            }
-        }
-    }
-
-    pub(crate) fn of(&self, name: TrackName) -> Option<Slot> {
-        self.assigned.get(&name).copied().map(Slot::Video)
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = TrackName> {
-        self.assigned.keys().copied()
-    }
+/// Passes a packet to those subscribers who get it.
+pub(crate) fn takers<'s>(
+    subscribers: &'s mut [Subscriber],
+    head: &FrameHead,
+    begins: bool,
+) -> impl Iterator<Item = (ConnectionId, Slot)> + use<'s> {
+    let head = *head;
+    let is_picture = head.track.is_video();
+    subscribers.iter_mut().filter_map(move |subscriber| {
+        let takes = !is_picture || subscriber.view.takes(&head, begins);
+        takes.then_some((subscriber.connection, subscriber.slot))
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use conclave_model::{PeerId, TrackKind};
-
-    use super::*;
-
-    fn camera(peer: u16) -> TrackName {
-        TrackName { peer: PeerId(peer), track: TrackKind::Camera }
-    }
-
-    #[test]
-    fn tracks_spread_evenly_and_stay_where_they_are() {
-        let mut slots = Slots::default();
-        slots.set((0..8).map(camera));
-        let before: Vec<_> = (0..8).map(|peer| slots.of(camera(peer))).collect();
-        for number in 0..VIDEO_SLOTS {
-            assert_eq!(before.iter().filter(|slot| **slot == Some(Slot::Video(number))).count(), 2);
-        }
-        slots.set((4..10).rev().map(camera));
-        assert_eq!((4..8).map(|peer| slots.of(camera(peer))).collect::<Vec<_>>(), before[4..]);
-        assert_eq!(slots.of(camera(0)), None);
-        assert!(slots.of(camera(9)).is_some());
-        assert_eq!(slots.names().count(), 6);
-    }
-
-    #[test]
-    fn a_thousand_requests_cost_one_key_frame_per_interval() {
-        let start = Instant::now();
-        let mut state = KeyFrames::default();
-        let mut asked = 0;
-        for step in 0..1000 {
-            let now = start + Duration::from_millis(step);
-            asked += usize::from(state.on_timeout(now)) + usize::from(state.want(now));
-        }
-        assert_eq!(asked, 4);
-    }
-
-    #[test]
-    fn a_key_frame_on_its_way_answers_the_pending_request() {
-        let start = Instant::now();
-        let mut state = KeyFrames::default();
-        assert!(state.want(start));
-        assert!(!state.want(start + Duration::from_millis(10)));
-        assert_eq!(state.due(), Some(start + KEY_FRAME_INTERVAL));
-        state.on_key_frame();
-        assert_eq!(state.due(), None);
-        assert!(!state.on_timeout(start + Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn a_request_within_the_interval_is_not_forgotten() {
-        let start = Instant::now();
-        let mut state = KeyFrames::default();
-        assert!(state.want(start));
-        assert!(!state.want(start + Duration::from_millis(10)));
-        assert!(!state.on_timeout(start + Duration::from_millis(299)));
-        assert!(state.on_timeout(start + Duration::from_millis(300)));
-        assert_eq!(state.due(), None);
-    }
-
-    #[test]
-    fn every_seen_layer_is_asked_for() {
-        let mut track = Published::default();
-        assert_eq!(track.layers().collect::<Vec<_>>(), [Layer(0)]);
-        for layer in [1, 7] {
-            let head = FrameHead {
-                sender: PeerId(1),
-                track: TrackKind::Camera,
-                layer: Layer(layer),
-                number: 1,
-                key: true,
-                discardable: false,
-                packets: 1,
-            };
-            track.on_packet(&head, true);
-        }
-        assert_eq!(track.layers().collect::<Vec<_>>(), [Layer(1), Layer(7)]);
-    }
-}
+mod tests;

@@ -12,16 +12,23 @@
 
 #![forbid(unsafe_code)]
 
+mod allocate;
 mod banned;
 mod bucket;
 mod counters;
 mod forward;
+mod key_frames;
+mod line;
 mod meeting;
+mod meter;
 mod peer;
 mod record;
 mod relay;
+mod slots;
 mod stun;
+mod viewers;
+mod watching;
 
 pub use counters::Counters;
 pub use record::{Happening, Record};
-pub use relay::{Admitted, ConnectionId, Output, Relay, RelayConfig};
+pub use relay::{Admitted, ConnectionId, Output, Relay, RelayConfig, Resumed};

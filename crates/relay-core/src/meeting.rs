@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conclave_model::{Epoch, Fingerprint, LeafRef, PeerId, wire::signal::Neighbour};
+use conclave_model::{Bitrate, Epoch, Fingerprint, LeafRef, PeerId, wire::signal::Neighbour};
 
 use crate::relay::ConnectionId;
 
@@ -27,6 +27,8 @@ pub(crate) struct Meeting {
     last_number: u16,
     gone: VecDeque<Former>,
     recent: VecDeque<Recent>,
+    /// What the sound of all takes together.
+    pub(crate) sound: Bitrate,
 }
 
 /// Somebody who is or was connected.

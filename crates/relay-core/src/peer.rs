@@ -8,15 +8,18 @@ use std::{
 
 use bytes::Bytes;
 use conclave_model::{
-    Epoch, Fingerprint, MeetingId, TrackKind,
+    Bitrate, Epoch, Fingerprint, MeetingId, TrackKind,
     wire::signal::{Arrival, Neighbour, TrackName},
 };
-use conclave_transport::{Path, Slot};
+use conclave_transport::{FIRST_ESTIMATE, Path, Slot};
 
 use crate::{
     bucket::Bucket,
-    forward::{Published, Slots},
+    forward::Published,
     meeting::Former,
+    relay::{Backlog, Hearing, LOOK},
+    slots::Slots,
+    watching::Watching,
 };
 
 /// How many addresses one connection may send media from: a change of network leaves the older one behind.
@@ -71,6 +74,16 @@ pub(crate) struct Peer {
     pub(crate) scheduled: Instant,
     pub(crate) slots: Slots,
     pub(crate) tracks: BTreeMap<TrackKind, Published>,
+    /// What its own sound takes.
+    pub(crate) sound: Bitrate,
+    pub(crate) watching: Watching,
+    /// When its tracks, and what it watches, are looked at next, and when its line was shared out last.
+    pub(crate) look_due: Instant,
+    pub(crate) shared: Instant,
+    /// What the path was told that there may be to send.
+    pub(crate) desired: Bitrate,
+    pub(crate) backlog: Backlog,
+    pub(crate) hearing: Hearing,
     addresses: VecDeque<SocketAddr>,
     messages: Bucket,
     message_bytes: Bucket,
@@ -110,6 +123,13 @@ impl Peer {
             scheduled: now,
             slots: Slots::default(),
             tracks: BTreeMap::new(),
+            sound: Bitrate(0),
+            watching: Watching::new(FIRST_ESTIMATE),
+            look_due: now + LOOK,
+            shared: now,
+            desired: Bitrate(0),
+            backlog: Backlog::default(),
+            hearing: Hearing::default(),
             addresses: VecDeque::new(),
             messages: Bucket::new(MESSAGES.0, MESSAGES.1, now),
             message_bytes: Bucket::new(MESSAGE_BYTES.0, MESSAGE_BYTES.1, now),
@@ -189,8 +209,9 @@ impl Peer {
 
     /// When something is to be done for it.
     pub(crate) fn due(&self) -> Instant {
-        let key_frame = self.tracks.values().filter_map(|track| track.key_frames.due()).min();
-        let first = self.path_due.min(self.until);
+        let key_frame = self.tracks.values().filter_map(Published::key_frame_due).min();
+        let first =
+            self.backlog.given_up.into_iter().fold(self.path_due.min(self.until).min(self.look_due), Instant::min);
         key_frame.map_or(first, |due| due.min(first))
     }
 }

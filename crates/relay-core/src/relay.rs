@@ -3,7 +3,10 @@
 mod delivery;
 mod entry;
 mod governance;
+mod hearing;
 mod media;
+mod pictures;
+mod resumption;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -13,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use conclave_model::{
-    MeetingId,
+    Bitrate, MeetingId,
     wire::signal::{FromRelay, Hello, Refusal},
 };
 use conclave_transport::{Path, Transmit};
@@ -26,6 +29,10 @@ use crate::{
     peer::Peer,
     record::{Happening, Record},
 };
+pub(crate) use hearing::Hearing;
+pub(crate) use pictures::LOOK;
+pub(crate) use resumption::Backlog;
+pub use resumption::Resumed;
 
 /// How long to sleep where nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -130,6 +137,12 @@ impl Relay {
         self.revocations = revocations;
     }
 
+    /// Ends a connection whose certificate has been revoked since it was taken in.
+    pub fn revoke(&mut self, connection: ConnectionId, now: Instant) {
+        self.now = now;
+        self.refuse(connection, Refusal::Revoked);
+    }
+
     /// Begins to note who comes and goes, for [`Self::poll_record`]; the driver takes it out after each drain.
     pub fn keep_records(&mut self) {
         self.records.get_or_insert_default();
@@ -137,12 +150,6 @@ impl Relay {
 
     /// What happened since the last call, oldest first; `None` where there is nothing more.
     pub fn poll_record(&mut self) -> Option<Record> {
-    /// Ends a connection whose certificate has been revoked since it was taken in.
-    pub fn revoke(&mut self, connection: ConnectionId, now: Instant) {
-        self.now = now;
-        self.refuse(connection, Refusal::Revoked);
-    }
-
         self.records.as_mut()?.pop_front()
     }
 
@@ -242,6 +249,9 @@ impl Relay {
     }
 
     fn say(&mut self, to: ConnectionId, message: FromRelay) {
+        if let Some(peer) = self.peers.get_mut(&to) {
+            peer.backlog.keep(&message, self.now);
+        }
         self.outputs.push_back(Output::Signal(to, message));
     }
 
@@ -303,6 +313,7 @@ impl Relay {
         self.note(peer.meeting, Happening::Left { who: peer.fingerprint, why });
         if let Some(meeting) = self.meetings.get_mut(&peer.meeting) {
             meeting.leave(peer.former());
+            meeting.sound = Bitrate(meeting.sound.as_bps().saturating_sub(peer.sound.as_bps()));
             if meeting.is_empty() {
                 self.meetings.remove(&peer.meeting);
             }
@@ -318,11 +329,16 @@ impl Relay {
             self.refuse(connection, Refusal::Over);
             return;
         }
+        if peer.backlog.given_up.is_some_and(|at| at <= now) {
+            self.give_up(connection);
+            return;
+        }
         if peer.path_due <= now {
             peer.path.handle_timeout(now);
             self.drain(connection);
         }
         self.ask_due_key_frames(connection);
+        self.look(connection);
         self.schedule(connection);
     }
 

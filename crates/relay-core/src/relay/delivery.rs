@@ -30,6 +30,7 @@ impl Relay {
     pub fn handle_signal(&mut self, connection: ConnectionId, message: ToRelay, now: Instant) {
         self.now = now;
         let Some(peer) = self.peers.get_mut(&connection) else { return };
+        peer.backlog.heard += 1;
         let result =
             if peer.may_say(size(&message), now) { self.on_message(connection, message) } else { Err(Misbehaved) };
         if result == Err(Misbehaved) {
@@ -39,7 +40,7 @@ impl Relay {
 
     fn on_message(&mut self, from: ConnectionId, message: ToRelay) -> Result<(), Misbehaved> {
         match message {
-            ToRelay::Hello(_) => Err(Misbehaved),
+            ToRelay::Hello(_) | ToRelay::Resume(_) => Err(Misbehaved),
             ToRelay::Commit(commit) => self.on_commit(from, commit),
             ToRelay::Broadcast(message) => self.on_broadcast(from, message),
             ToRelay::Wishes(wishes) => {
@@ -53,8 +54,8 @@ impl Relay {
             ToRelay::Pulse(pulse) => self.on_pulse(from, &pulse),
             ToRelay::Object { epoch } => self.on_object(from, epoch),
             ToRelay::Dismiss { peer, why } => self.on_dismiss(from, peer, why),
-            ToRelay::Leave => {
             ToRelay::Delay { peer, why } => self.on_delay(from, peer, why),
+            ToRelay::Leave => {
                 self.outputs.push_back(Output::Disconnect(from));
                 self.remove(from, None);
                 Ok(())
@@ -133,29 +134,20 @@ impl Relay {
         let own = peer.who.peer;
         let wished =
             wishes.iter().filter(|wish| wish.height > 0 && wish.track.track.is_video() && wish.track.peer != own);
+        let wished: Vec<(TrackName, u16)> = wished.map(|wish| (wish.track, wish.height)).collect();
         let mut changed: Vec<TrackName> = peer.slots.names().collect();
-        peer.slots.set(wished.map(|wish| wish.track));
+        peer.slots.set(wished.iter().map(|(name, _)| *name));
+        peer.watching.set(wished.into_iter());
         changed.extend(peer.slots.names());
         changed.sort_unstable();
         changed.dedup();
         let id = peer.meeting;
-        self.expect_rate(from);
         for name in changed {
             if let Some(publisher) = self.meetings.get(&id).and_then(|meeting| meeting.connection(name.peer)) {
                 self.refresh(publisher, name.track);
             }
         }
-    }
-
-    pub(super) fn on_need_key_frame(&mut self, from: ConnectionId, name: TrackName) {
-        let Some(peer) = self.peers.get(&from) else { return };
-        let publisher = self.meetings.get(&peer.meeting).and_then(|meeting| meeting.connection(name.peer));
-        if let Some(publisher) = publisher
-            && name.track.is_video()
-            && peer.slot_for(name).is_some()
-        {
-            self.want_key_frame(publisher, name.track);
-        }
+        self.share_out(from);
     }
 
     /// The members among those connected.
@@ -169,14 +161,15 @@ impl Relay {
 fn size(message: &ToRelay) -> usize {
     match message {
         ToRelay::Commit(commit) => commit.commit.len() + commit.welcome.as_ref().map_or(0, Bytes::len),
-        | ToRelay::Delay { .. }
         ToRelay::Broadcast(message) => message.len(),
         ToRelay::Wishes(wishes) => wishes.len() * size_of::<Wish>(),
         ToRelay::Pulse(pulse) => pulse.len(),
         ToRelay::Hello(_)
+        | ToRelay::Resume(_)
         | ToRelay::NeedKeyFrame(_)
         | ToRelay::Object { .. }
         | ToRelay::Dismiss { .. }
+        | ToRelay::Delay { .. }
         | ToRelay::Leave => 0,
     }
 }

@@ -35,7 +35,9 @@ impl Relay {
         }
         Self::check_hello(&hello)?;
         let replaced = self.connection_of(hello.meeting, fingerprint);
-        if replaced.is_some() && !hello.take_over {
+        // Whose signalling broke off is nowhere else: their program was started again.
+        let is_lost = |old: &ConnectionId| self.peers.get(old).is_some_and(|peer| peer.backlog.given_up.is_some());
+        if replaced.is_some_and(|old| !is_lost(&old)) && !hello.take_over {
             return Err(Refusal::AlreadyHere);
         }
         self.check_leaf(&hello, replaced)?;

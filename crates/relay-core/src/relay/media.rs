@@ -2,22 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use conclave_model::{
-    Bitrate, MeetingId, TrackKind,
-    wire::{
-        Descriptor,
-        signal::{FromRelay, TrackName},
-    },
-};
-use conclave_transport::{Event, Output as PathOutput, Path};
+use conclave_model::wire::Descriptor;
+use conclave_transport::{Event, Output as PathOutput, Path, Slot};
 use tracing::{debug, trace};
 
 use super::{ConnectionId, Output, Relay};
-use crate::{forward::Subscriber, stun};
-
-/// What a path is told to be ready for, for each wished picture and for all sound.
-const PICTURE_RATE: Bitrate = Bitrate::kbps(2_500);
-const SOUND_RATE: Bitrate = Bitrate::kbps(1_000);
+use crate::{forward::takers, stun};
 
 /// How often a path is woken at one and the same moment before others have their turn.
 const MAX_ROUNDS: u32 = 128;
@@ -125,27 +115,34 @@ impl Relay {
             Event::Connected => {
                 debug!(meeting = %peer.meeting, peer = peer.who.peer.0, "media path up");
                 peer.is_up = true;
-                let names: Vec<_> = peer.slots.names().collect();
-                for name in names {
-                    self.on_need_key_frame(connection, name);
-                }
+                self.share_out(connection);
             }
             Event::Disconnected => {
                 debug!(meeting = %peer.meeting, peer = peer.who.peer.0, "media path down");
                 peer.is_up = false;
+                self.share_out(connection);
             }
-            Event::Estimate(rate) => trace!(peer = peer.who.peer.0, %rate, "estimate"),
-            Event::Quality(quality) => trace!(peer = peer.who.peer.0, ?quality, "quality"),
+            // Only a client's end says that.
+            Event::Silent => {}
+            Event::Estimate(rate) => {
+                trace!(peer = peer.who.peer.0, %rate, "estimate");
+                peer.watching.line.estimate = rate;
+                self.share_soon(connection);
+            }
+            Event::Quality(quality) => {
+                peer.watching.line.observe(quality, self.now);
+                self.on_quality(connection, quality);
+            }
         }
     }
 
-    /// Sends a packet on to everybody who receives its track.
+    /// Sends a packet on to everybody who receives its track, and of a picture this encoding.
     fn forward(&mut self, sender: ConnectionId, packet: &Arc<[u8]>) {
-        let Ok((Descriptor { head, index }, _)) = Descriptor::split(packet) else {
+        let Ok((Descriptor { head, .. }, _)) = Descriptor::split(packet) else {
             self.counters.packets_malformed += 1;
             return;
         };
-        let Some(peer) = self.peers.get(&sender) else { return };
+        let Some(peer) = self.peers.get_mut(&sender) else { return };
         if head.sender != peer.who.peer {
             self.counters.packets_foreign += 1;
             return;
@@ -159,107 +156,36 @@ impl Relay {
             self.refresh(sender, head.track);
         }
         let Some(track) = self.peers.get_mut(&sender).and_then(|peer| peer.tracks.get_mut(&head.track)) else { return };
-        track.on_packet(&head, index == 0);
+        let begins = if head.track.is_video() {
+            let Some(begins) = track.on_picture(&head, packet.len()) else {
+                self.counters.packets_unknown_layer += 1;
+                return;
+            };
+            begins
+        } else {
+            track.on_sound(packet.len());
+            false
+        };
         // Lent, not copied: nothing below touches the track.
-        let subscribers = std::mem::take(&mut track.subscribers);
-        for subscriber in &subscribers {
-            self.send(*subscriber, packet);
+        let mut subscribers = std::mem::take(&mut track.subscribers);
+        for (to, slot) in takers(&mut subscribers, &head, begins) {
+            self.send(to, slot, packet);
         }
         if let Some(track) = self.peers.get_mut(&sender).and_then(|peer| peer.tracks.get_mut(&head.track)) {
             track.subscribers = subscribers;
         }
     }
 
-    fn send(&mut self, to: Subscriber, packet: &Arc<[u8]>) {
-        let Some(peer) = self.peers.get_mut(&to.connection) else { return };
-        if !peer.is_up || peer.path.send(to.slot, Arc::clone(packet), self.now).is_err() {
+    fn send(&mut self, to: ConnectionId, slot: Slot, packet: &Arc<[u8]>) {
+        let Some(peer) = self.peers.get_mut(&to) else { return };
+        if !peer.is_up || peer.path.send(slot, Arc::clone(packet), self.now).is_err() {
             self.counters.packets_unsent += 1;
             return;
         }
         self.counters.packets_forwarded += 1;
         if !peer.is_touched {
             peer.is_touched = true;
-            self.touched.push(to.connection);
-        }
-    }
-
-    /// Works out anew who receives a track, and asks for a key frame where that is somebody new.
-    pub(super) fn refresh(&mut self, publisher: ConnectionId, kind: TrackKind) {
-        let Some(peer) = self.peers.get(&publisher) else { return };
-        let name = TrackName { peer: peer.who.peer, track: kind };
-        let Some(meeting) = self.meetings.get(&peer.meeting) else { return };
-        // Nobody could open what it sends before its welcome.
-        let receivers = peer.is_member().then(|| meeting.connections());
-        let subscribers: Vec<Subscriber> = receivers
-            .into_iter()
-            .flatten()
-            .filter_map(|connection| {
-                let slot = self.peers.get(&connection)?.slot_for(name)?;
-                Some(Subscriber { connection, slot })
-            })
-            .collect();
-        let Some(peer) = self.peers.get_mut(&publisher) else { return };
-        let track = peer.tracks.entry(kind).or_default();
-        let knows = |new: &Subscriber| track.subscribers.iter().any(|old| old.connection == new.connection);
-        let has_new = subscribers.iter().any(|new| !knows(new));
-        track.subscribers = subscribers;
-        if has_new && kind.is_video() {
-            self.want_key_frame(publisher, kind);
-        }
-    }
-
-    /// Works out anew who receives what, after somebody came or went.
-    pub(super) fn refresh_meeting(&mut self, id: MeetingId) {
-        let Some(meeting) = self.meetings.get(&id) else { return };
-        let mut names: Vec<(ConnectionId, TrackKind)> = Vec::new();
-        for connection in meeting.connections() {
-            let Some(peer) = self.peers.get(&connection) else { continue };
-            names.extend(peer.tracks.keys().map(|kind| (connection, *kind)));
-            let wished = peer.slots.names();
-            names.extend(wished.filter_map(|name| Some((meeting.connection(name.peer)?, name.track))));
-        }
-        names.sort_unstable();
-        names.dedup();
-        for (publisher, kind) in names {
-            self.refresh(publisher, kind);
-        }
-    }
-
-    /// Tells a path how much there may be to send, so that it looks for that much room.
-    pub(super) fn expect_rate(&mut self, connection: ConnectionId) {
-        let Some(peer) = self.peers.get_mut(&connection) else { return };
-        let pictures = u64::try_from(peer.slots.names().count()).unwrap_or(u64::MAX);
-        let rate = PICTURE_RATE.as_bps().saturating_mul(pictures).saturating_add(SOUND_RATE.as_bps());
-        peer.path.set_desired_bitrate(Bitrate(rate));
-        self.touch(connection);
-    }
-
-    /// Asks a publisher for a key frame, now or once the interval is over.
-    pub(super) fn want_key_frame(&mut self, publisher: ConnectionId, kind: TrackKind) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(&publisher) else { return };
-        if peer.tracks.entry(kind).or_default().key_frames.want(now) {
-            self.ask_key_frame(publisher, kind);
-        } else {
-            self.schedule(publisher);
-        }
-    }
-
-    pub(super) fn ask_due_key_frames(&mut self, publisher: ConnectionId) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(&publisher) else { return };
-        let tracks = peer.tracks.iter_mut();
-        let due: Vec<TrackKind> =
-            tracks.filter_map(|(kind, track)| track.key_frames.on_timeout(now).then_some(*kind)).collect();
-        for kind in due {
-            self.ask_key_frame(publisher, kind);
-        }
-    }
-
-    fn ask_key_frame(&mut self, publisher: ConnectionId, track: TrackKind) {
-        let layers = self.peers.get(&publisher).and_then(|peer| peer.tracks.get(&track)).map(|track| track.layers());
-        for layer in layers.into_iter().flatten() {
-            self.say(publisher, FromRelay::KeyFrameWanted { track, layer });
+            self.touched.push(to);
         }
     }
 }

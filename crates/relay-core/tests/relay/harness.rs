@@ -1,7 +1,7 @@
 //! Scripted clients with real media paths, and the wire between them and the relay.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -37,6 +37,8 @@ pub(crate) struct Client {
     /// When each of them came.
     pub(crate) arrived: Vec<Instant>,
     pub(crate) is_cut: bool,
+    /// When its path is to be woken.
+    wake: Instant,
     /// What its path says that the line carries, once it says so.
     pub(crate) estimate: Option<Bitrate>,
 }
@@ -45,13 +47,19 @@ pub(crate) struct Client {
 pub(crate) struct Room {
     pub(crate) relay: Relay,
     pub(crate) clients: Vec<Client>,
+    pub(crate) began: Instant,
     pub(crate) now: Instant,
     /// The last STUN message of the first client.
     pub(crate) stun: Vec<u8>,
     /// What every datagram meets, both ways.
     pub(crate) line: Line,
-    /// What is under way, with the moment of its arrival.
-    wire: VecDeque<(Instant, Transmit)>,
+    /// What the line to a client carries; any rate where nothing stands here.
+    pub(crate) downlinks: BTreeMap<SocketAddr, Downlink>,
+    /// What is under way, by the moment of its arrival and in the order in which it was sent.
+    wire: BTreeMap<(Instant, u64), Transmit>,
+    sent: u64,
+    /// When the relay is to be woken.
+    wake: Instant,
     leaves: u8,
 }
 
@@ -62,6 +70,38 @@ pub(crate) struct Line {
     /// Of a hundred datagrams.
     pub(crate) lost: u32,
     pub(crate) state: u64,
+}
+
+/// The narrow part of a line: what does not pass at once waits its turn, and what would wait too long is dropped.
+#[derive(Clone, Copy)]
+pub(crate) struct Downlink {
+    pub(crate) rate: Bitrate,
+    free: Option<Instant>,
+    /// Bytes that came to it, and that it dropped.
+    pub(crate) bytes: [usize; 2],
+}
+
+impl Downlink {
+    /// How long a datagram may wait at most, as in a home router.
+    const QUEUE: Duration = Duration::from_millis(300);
+
+    pub(crate) fn new(rate: Bitrate) -> Self {
+        Self { rate, free: None, bytes: [0; 2] }
+    }
+
+    /// When a datagram has passed that comes now; `None` where it is dropped.
+    fn pass(&mut self, bytes: usize, now: Instant) -> Option<Instant> {
+        let free = self.free.map_or(now, |free| free.max(now));
+        self.bytes[0] += bytes + 28;
+        if free - now > Self::QUEUE {
+            self.bytes[1] += bytes + 28;
+            return None;
+        }
+        let bits = (bytes + 28) as f64 * 8.0;
+        let passed = free + Duration::from_secs_f64(bits / self.rate.as_bps() as f64);
+        self.free = Some(passed);
+        Some(passed)
+    }
 }
 
 impl Line {
@@ -83,10 +123,14 @@ impl Room {
         Self {
             relay: Relay::new(config, now),
             clients: Vec::new(),
+            began: now,
             now,
             stun: Vec::new(),
             line: Line::default(),
-            wire: VecDeque::new(),
+            downlinks: BTreeMap::new(),
+            wire: BTreeMap::new(),
+            sent: 0,
+            wake: now,
             leaves: 0,
         }
     }
@@ -131,6 +175,7 @@ impl Room {
             packets,
             arrived,
             is_cut: false,
+            wake: self.now,
             estimate: None,
         });
         self.settle();
@@ -242,6 +287,33 @@ impl Room {
         }
     }
 
+    /// Lets time pass, from one thing that is due to the next, as exactly as anybody asks for it.
+    pub(crate) fn run_exactly(&mut self, time: Duration) {
+        let end = self.now + time;
+        loop {
+            let clients = self.clients.iter().filter(|client| !client.is_cut).map(|client| client.wake);
+            let wire = self.wire.first_key_value().map(|((arrival, _), _)| *arrival);
+            let next = clients.chain(wire).fold(self.wake, Instant::min);
+            if next >= end {
+                break;
+            }
+            self.now = self.now.max(next);
+            self.do_what_is_due();
+        }
+        self.now = end;
+        self.do_what_is_due();
+    }
+
+    fn do_what_is_due(&mut self) {
+        if self.wake <= self.now {
+            self.relay.handle_timeout(self.now);
+        }
+        for client in self.clients.iter_mut().filter(|client| client.wake <= self.now) {
+            client.path.handle_timeout(self.now);
+        }
+        self.settle();
+    }
+
     /// Carries what is due to where it goes until nothing more happens at this moment.
     pub(crate) fn settle(&mut self) {
         loop {
@@ -250,17 +322,26 @@ impl Room {
             for client in &mut self.clients {
                 client.drain(&mut sent, self.now);
             }
-            let arrival = self.now + self.line.delay;
             for transmit in sent {
-                if !self.line.loses() {
-                    self.wire.push_back((arrival, transmit));
+                if self.line.loses() {
+                    continue;
+                }
+                let passed = match self.downlinks.get_mut(&transmit.to) {
+                    Some(downlink) => downlink.pass(transmit.bytes.len(), self.now),
+                    None => Some(self.now),
+                };
+                if let Some(passed) = passed {
+                    self.sent += 1;
+                    self.wire.insert((passed + self.line.delay, self.sent), transmit);
                 }
             }
-            if self.wire.front().is_none_or(|(arrival, _)| *arrival > self.now) {
-                return;
-            }
-            if let Some((_, transmit)) = self.wire.pop_front() {
-                self.deliver(transmit);
+            match self.wire.pop_first() {
+                Some(((arrival, _), transmit)) if arrival <= self.now => self.deliver(transmit),
+                Some((later, transmit)) => {
+                    self.wire.insert(later, transmit);
+                    return;
+                }
+                None => return,
             }
         }
     }
@@ -294,6 +375,7 @@ impl Room {
                 }
                 Output::Wake(at) => {
                     assert!(at > self.now - Duration::from_secs(1));
+                    self.wake = at;
                     return;
                 }
             }
@@ -312,7 +394,10 @@ impl Client {
                 }
                 PathOutput::Event(Event::Estimate(rate)) => self.estimate = Some(rate),
                 PathOutput::Transmit(_) | PathOutput::Event(_) => {}
-                PathOutput::Wake(_) => return,
+                PathOutput::Wake(at) => {
+                    self.wake = at;
+                    return;
+                }
             }
         }
     }

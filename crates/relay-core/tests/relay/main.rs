@@ -4,7 +4,9 @@
 
 mod delivery;
 mod harness;
+mod layers;
 mod lobby;
 mod media;
 mod misuse;
 mod objections;
+mod resumption;
