@@ -1,11 +1,15 @@
 //! Pictures of one track in the order in which a decoder can take them.
 //!
-//! A picture needs the one before it, up to a key frame. So a missing picture is waited for as long as a
-//! retransmission can take; then the chain is broken, what depends on it is worthless, and a key frame is asked for.
-//! A key frame never waits: it makes whatever is missing before it needless.
+//! A picture names the one that it needs, down to a key frame. It is given out as soon as that one was: what is missing
+//! between the two belongs to nothing that is shown, and is not waited for, be it lost or left out by the relay on
+//! purpose. What lacks the one that it needs waits for it; a retransmission may bring it. Where that takes too long, a
+//! key frame is asked for, and whichever comes first mends the chain. A key frame never waits.
+//!
+//! A track comes in several layers, and at one time in one of them. Another takes over once its pictures, from a key
+//! frame of its own on, have reached what is shown; what is left of the one before is dropped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -14,9 +18,12 @@ use conclave_model::{EncodedFrame, Layer, MediaTime};
 /// How many pictures of one layer wait for others. At 30 a second more than any patience below.
 const MAX_WAITING: usize = 48;
 
-/// Patience for a retransmission: two round trips and what detecting the loss takes, within these bounds.
+/// How many pictures that others may need are remembered as given out. An encoder of ours needs two.
+const MAX_GIVEN: usize = 32;
+
+/// Patience for a retransmission, within these bounds: one that was lost again may be asked for a second time.
 const MIN_PATIENCE: Duration = Duration::from_millis(80);
-const MAX_PATIENCE: Duration = Duration::from_millis(500);
+const MAX_PATIENCE: Duration = Duration::from_millis(1000);
 
 /// What a loss takes to be noticed and a retransmission to be paced out.
 const NOTICE: Duration = Duration::from_millis(60);
@@ -38,6 +45,8 @@ pub(crate) struct OpenedFrame {
 pub(crate) struct VideoOrder {
     /// The layer that is being shown, and the capture time of its newest released picture.
     current: Option<(Layer, MediaTime)>,
+    /// The layer that comes: that of the newest picture, released or not.
+    coming: Option<(Layer, MediaTime)>,
     chains: BTreeMap<Layer, Chain>,
     /// Pictures dropped since last asked.
     dropped: u64,
@@ -46,13 +55,16 @@ pub(crate) struct VideoOrder {
 /// One layer.
 #[derive(Debug, Default)]
 struct Chain {
-    /// The number of the picture that the decoder can take next; `None` before a key frame came.
-    next: Option<u32>,
+    /// The last picture that was released; `None` before a key frame came.
+    last: Option<u32>,
+    /// Those of the released ones that others may need, newest last.
+    given: VecDeque<u32>,
+    /// Pictures without what they need.
     waiting: BTreeMap<u32, OpenedFrame>,
+    /// Released, while another layer is shown: from a key frame on.
+    ready: Vec<OpenedFrame>,
     /// Since when something is missing.
     gap: Option<Instant>,
-    /// Patience ran out, and no key frame came since.
-    broken: bool,
 }
 
 /// How long to wait for a retransmission at this round trip.
@@ -63,10 +75,17 @@ pub(crate) fn patience(round_trip: Option<Duration>) -> Duration {
 impl VideoOrder {
     /// Takes in a picture; returns those whose turn has come.
     pub(crate) fn insert(&mut self, opened: OpenedFrame, now: Instant) -> Vec<OpenedFrame> {
-        let layer = opened.frame.layer;
+        if opened.frame.data.is_empty() {
+            // No picture; nothing needs it.
+            return Vec::new();
+        }
+        let (layer, time) = (opened.frame.layer, opened.frame.time);
         if !self.chains.contains_key(&layer) && self.chains.len() >= MAX_LAYERS {
             self.dropped += 1;
             return Vec::new();
+        }
+        if self.coming.is_none_or(|(_, newest)| time > newest) {
+            self.coming = Some((layer, time));
         }
         let chain = self.chains.entry(layer).or_default();
         self.dropped += chain.insert(opened);
@@ -77,17 +96,19 @@ impl VideoOrder {
 
     /// Gives up waiting where patience ran out. Returns whether a key frame is needed now.
     ///
-    /// Only the layer that is shown, or any before the first, can need one: another's pictures are leftovers of a
-    /// switch.
+    /// Only the layer that is shown or that comes, or any before the first, can need one: another's pictures are
+    /// leftovers of a switch. What waits goes on waiting: the retransmission may be faster yet.
     pub(crate) fn expire(&mut self, patience: Duration, now: Instant) -> bool {
-        let current = self.current.map(|(layer, _)| layer);
         let mut wanted = false;
         for (layer, chain) in &mut self.chains {
-            if chain.gap.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
-                self.dropped += chain.break_off();
-                // A layer that begins without its key frame needs one as much as the shown one that lost a picture.
-                wanted |= current.is_none_or(|current| current == *layer) || chain.next.is_none();
+            if chain.gap.is_none_or(|since| now.saturating_duration_since(since) < patience) {
+                continue;
             }
+            let is_of = |of: Option<(Layer, MediaTime)>| of.is_none_or(|(of, _)| of == *layer);
+            // A layer that begins without its key frame needs one as much as the shown one that lost a picture.
+            let is_needed = is_of(self.current) || is_of(self.coming) || chain.last.is_none();
+            self.dropped += if is_needed { chain.age(now) } else { chain.leave() };
+            wanted |= is_needed;
         }
         wanted
     }
@@ -102,23 +123,26 @@ impl VideoOrder {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Picks what the one decoder of the track can take: the shown layer goes on, another takes over with a key frame
-    /// that is newer than what was shown.
+    /// Picks what the one decoder of the track can take: the shown layer goes on, another takes over from a key frame
+    /// on once it has something newer than what was shown.
     fn show(&mut self, layer: Layer, released: Vec<OpenedFrame>) -> Vec<OpenedFrame> {
-        let mut shown = Vec::with_capacity(released.len());
-        for opened in released {
-            let takes = match self.current {
-                None => true,
-                Some((current, _)) if current == layer => true,
-                Some((_, time)) => opened.frame.key && opened.frame.time > time,
-            };
-            if takes {
-                self.current = Some((layer, opened.frame.time));
-                shown.push(opened);
-            } else {
-                self.dropped += 1;
+        let Some(newest) = released.last().map(|opened| opened.frame.time) else { return Vec::new() };
+        let shown = match self.current {
+            Some((current, time)) if current != layer => {
+                let Some(chain) = self.chains.get_mut(&layer) else { return Vec::new() };
+                self.dropped += chain.hold(released);
+                if chain.ready.is_empty() || newest <= time {
+                    return Vec::new();
+                }
+                let ready = std::mem::take(&mut chain.ready);
+                for (_, other) in self.chains.iter_mut().filter(|(other, _)| **other != layer) {
+                    self.dropped += other.leave();
+                }
+                ready
             }
-        }
+            Some(_) | None => released,
+        };
+        self.current = Some((layer, newest));
         shown
     }
 }
@@ -126,7 +150,7 @@ impl VideoOrder {
 impl Chain {
     /// Puts a picture in line; returns how many fell out.
     fn insert(&mut self, opened: OpenedFrame) -> u64 {
-        if self.next.is_some_and(|next| is_before(opened.number, next)) {
+        if self.last.is_some_and(|last| !is_before(last, opened.number)) {
             return 1;
         }
         let mut dropped = u64::from(self.waiting.insert(opened.number, opened).is_some());
@@ -143,24 +167,22 @@ impl Chain {
     fn release(&mut self, now: Instant) -> (Vec<OpenedFrame>, u64) {
         let mut released = Vec::new();
         let mut dropped = 0;
-        loop {
-            if let Some(opened) = self.next.and_then(|next| self.waiting.remove(&next)) {
-                self.next = Some(opened.number.wrapping_add(1));
-                released.push(opened);
-                continue;
+        while let Some(number) = self.newest_key().or_else(|| self.next()) {
+            let Some(opened) = self.waiting.remove(&number) else { break };
+            if opened.frame.key {
+                self.given.clear();
             }
-            let newest_key = self
-                .waiting
-                .values()
-                .filter(|opened| opened.frame.key)
-                .map(|opened| opened.number)
-                .reduce(|a, b| if is_before(a, b) { b } else { a });
-            let Some(key) = newest_key else { break };
+            if !opened.frame.discardable {
+                if self.given.len() == MAX_GIVEN {
+                    self.given.pop_front();
+                }
+                self.given.push_back(number);
+            }
+            self.last = Some(number);
             let before = self.waiting.len();
-            self.waiting.retain(|number, _| !is_before(*number, key));
+            self.waiting.retain(|other, _| is_before(number, *other));
             dropped += (before - self.waiting.len()) as u64;
-            self.next = Some(key);
-            self.broken = false;
+            released.push(opened);
         }
         self.gap = match (self.waiting.is_empty(), self.gap) {
             (true, _) => None,
@@ -170,14 +192,58 @@ impl Chain {
         (released, dropped)
     }
 
-    /// Patience ran out: whatever waits here depends on what is lost.
-    fn break_off(&mut self) -> u64 {
-        let dropped = self.waiting.len() as u64;
-        self.waiting.clear();
-        self.next = None;
-        self.gap = None;
-        self.broken = true;
+    fn newest_key(&self) -> Option<u32> {
+        let keys = self.waiting.values().filter(|opened| opened.frame.key).map(|opened| opened.number);
+        keys.reduce(|a, b| if is_before(a, b) { b } else { a })
+    }
+
+    /// The first of those that wait which has what it needs.
+    fn next(&self) -> Option<u32> {
+        let has = |opened: &&OpenedFrame| {
+            let needed = opened.number.wrapping_sub(u32::from(opened.frame.back));
+            opened.frame.back != 0 && self.given.contains(&needed)
+        };
+        let ready = self.waiting.values().filter(has).map(|opened| opened.number);
+        ready.reduce(|a, b| if is_before(b, a) { b } else { a })
+    }
+
+    /// Keeps pictures that are ready while another layer is shown; returns how many were dropped.
+    fn hold(&mut self, released: Vec<OpenedFrame>) -> u64 {
+        let mut dropped = 0;
+        for opened in released {
+            if opened.frame.key {
+                dropped += self.ready.len() as u64;
+                self.ready.clear();
+            } else if self.ready.is_empty() {
+                // It goes on from what was shown before another layer took over.
+                dropped += 1;
+                continue;
+            }
+            self.ready.push(opened);
+        }
+        if self.ready.len() > MAX_WAITING {
+            dropped += self.ready.len() as u64;
+            self.ready.clear();
+        }
         dropped
+    }
+
+    /// Patience ran out: what waits has another chance, but not for ever. Returns how many were dropped.
+    fn age(&mut self, now: Instant) -> u64 {
+        let before = self.waiting.len();
+        self.waiting.retain(|_, opened| now.saturating_duration_since(opened.received) < MAX_PATIENCE);
+        self.gap = (!self.waiting.is_empty()).then_some(now);
+        (before - self.waiting.len()) as u64
+    }
+
+    /// Another layer took over: only a key frame can bring this one back. Returns how many pictures were dropped.
+    fn leave(&mut self) -> u64 {
+        let dropped = self.waiting.len() + self.ready.len();
+        self.waiting.clear();
+        self.ready.clear();
+        self.given.clear();
+        self.gap = None;
+        dropped as u64
     }
 }
 
@@ -187,105 +253,4 @@ fn is_before(a: u32, b: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    const PATIENCE: Duration = Duration::from_millis(100);
-
-    fn picture(layer: u8, number: u32, key: bool, now: Instant) -> OpenedFrame {
-        let frame = EncodedFrame {
-            time: MediaTime(u64::from(number) * 33_333),
-            encode_delay: Duration::ZERO,
-            key,
-            layer: Layer(layer),
-            discardable: false,
-            back: u8::from(!key),
-            data: Bytes::from_static(b"picture"),
-        };
-        OpenedFrame { number, frame, received: now }
-    }
-
-    fn numbers(frames: &[OpenedFrame]) -> Vec<u32> {
-        frames.iter().map(|opened| opened.number).collect()
-    }
-
-    /// Inserts pictures, given as (number, key), and returns all that came out.
-    fn feed(order: &mut VideoOrder, layer: u8, pictures: &[(u32, bool)], now: Instant) -> Vec<u32> {
-        pictures
-            .iter()
-            .flat_map(|(number, key)| numbers(&order.insert(picture(layer, *number, *key, now), now)))
-            .collect()
-    }
-
-    #[test]
-    fn pictures_come_in_order_from_a_key_frame_on() {
-        let now = Instant::now();
-        let mut order = VideoOrder::default();
-        let fed = [(10, true), (12, false), (13, false), (11, false), (14, false)];
-        assert_eq!(feed(&mut order, 0, &fed, now), [10, 11, 12, 13, 14]);
-        assert_eq!(order.deadline(PATIENCE), None);
-        assert_eq!(feed(&mut order, 0, &[(12, false)], now), [0; 0]);
-        assert_eq!(order.take_dropped(), 1);
-    }
-
-    #[test]
-    fn a_lost_picture_breaks_the_chain_after_patience_and_a_key_frame_mends_it() {
-        let now = Instant::now();
-        let mut order = VideoOrder::default();
-        assert_eq!(feed(&mut order, 0, &[(1, true), (3, false), (4, false)], now), [1]);
-        assert_eq!(order.deadline(PATIENCE), Some(now + PATIENCE));
-        assert!(!order.expire(PATIENCE, now + PATIENCE / 2));
-        assert!(order.expire(PATIENCE, now + PATIENCE));
-        assert_eq!(order.take_dropped(), 2);
-        let later = now + PATIENCE;
-        assert_eq!(feed(&mut order, 0, &[(5, false)], later), [0; 0]);
-        assert!(order.expire(PATIENCE, later + PATIENCE), "asked again as long as pictures come without a key frame");
-        assert_eq!(feed(&mut order, 0, &[(7, false), (6, true)], later), [6, 7]);
-    }
-
-    #[test]
-    fn a_key_frame_does_not_wait_for_what_is_missing_before_it() {
-        let now = Instant::now();
-        let mut order = VideoOrder::default();
-        assert_eq!(feed(&mut order, 0, &[(1, true), (3, false), (5, true), (6, false)], now), [1, 5, 6]);
-    }
-
-    #[test]
-    fn pictures_that_overtook_their_key_frame_are_not_lost() {
-        let now = Instant::now();
-        let mut order = VideoOrder::default();
-        assert_eq!(feed(&mut order, 0, &[(2, false), (3, false), (1, true)], now), [1, 2, 3]);
-    }
-
-    #[test]
-    fn another_layer_takes_over_with_a_newer_key_frame_only() {
-        let now = Instant::now();
-        let mut order = VideoOrder::default();
-        assert_eq!(feed(&mut order, 0, &[(10, true), (11, false)], now), [10, 11]);
-        assert_eq!(feed(&mut order, 1, &[(13, false), (12, true)], now), [12, 13]);
-        assert_eq!(feed(&mut order, 0, &[(12, false)], now), [0; 0], "the old layer is over");
-        assert_eq!(feed(&mut order, 0, &[(13, true)], now), [0; 0], "not newer than what was shown");
-        assert_eq!(feed(&mut order, 0, &[(14, true)], now), [14]);
-    }
-
-    #[test]
-    fn numbers_wrap_and_waiting_is_bounded() {
-        let now = Instant::now();
-        let mut order = VideoOrder::default();
-        let fed = [(u32::MAX - 1, true), (0, false), (u32::MAX, false), (1, false)];
-        assert_eq!(feed(&mut order, 0, &fed, now), [u32::MAX - 1, u32::MAX, 0, 1]);
-        for number in 3..1000 {
-            order.insert(picture(0, number, false, now), now);
-        }
-        assert!(order.chains.values().all(|chain| chain.waiting.len() <= MAX_WAITING));
-    }
-
-    #[test]
-    fn patience_follows_the_round_trip_within_bounds() {
-        assert_eq!(patience(None), MIN_PATIENCE);
-        assert_eq!(patience(Some(Duration::from_millis(50))), Duration::from_millis(160));
-        assert_eq!(patience(Some(Duration::from_secs(3))), MAX_PATIENCE);
-    }
-}
+mod tests;

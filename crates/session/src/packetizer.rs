@@ -9,10 +9,10 @@ use conclave_model::{
 };
 use conclave_transport::MAX_PACKET;
 
-use crate::proofs::MAX_PROOF;
+use crate::{proofs::MAX_PROOF, repair};
 
-/// Bytes of ciphertext that a packet has room for.
-const CHUNK: usize = MAX_PACKET - Descriptor::LENGTH;
+/// Bytes of ciphertext that a packet has room for; one that makes up for it has to hold as many, and some more.
+const CHUNK: usize = MAX_PACKET - Descriptor::LENGTH - repair::PREFIX;
 
 /// Capture time, encoding delay, what it needs and the length of the proof, in front of proof and bitstream.
 const PREFIX: usize = 8 + 4 + 1 + 2;
@@ -62,18 +62,32 @@ pub(crate) fn from_plaintext(plaintext: Vec<u8>, head: &FrameHead) -> Option<(En
     Some((EncodedFrame { time, encode_delay, key, layer, discardable, back, data }, proof))
 }
 
-/// Cuts a sealed frame into `head.packets` packets of nearly the same size.
+/// Cuts a sealed frame into `head.packets` packets of nearly the same size, followed by so many that make up for lost
+/// ones.
 ///
 /// The caller took `head.packets` from [`packets_for`], so that each packet is within [`MAX_PACKET`] and none is empty.
-pub(crate) fn cut(head: FrameHead, sealed: &[u8]) -> impl Iterator<Item = Arc<[u8]>> {
-    let count = usize::from(head.packets).max(1);
+pub(crate) fn cut(head: FrameHead, sealed: &[u8], repairs: u16) -> impl Iterator<Item = Arc<[u8]>> {
+    let repairs = repairs.min(head.packets);
+    let packet = move |index: u16, payload: &[u8]| -> Arc<[u8]> {
+        Descriptor { head, index }.to_bytes().iter().chain(payload).copied().collect()
+    };
+    let own = (0..).zip(chunks(head.packets, sealed)).map(move |(index, chunk)| packet(index, chunk));
+    let repair = (0..repairs).map(move |which| {
+        let payload = repair::make(chunks(head.packets, sealed), which, repairs);
+        packet(head.packets + which, &payload)
+    });
+    own.chain(repair)
+}
+
+/// So many pieces of nearly the same size.
+fn chunks(packets: u16, sealed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let count = usize::from(packets).max(1);
     let (base, longer) = (sealed.len() / count, sealed.len() % count);
     let mut rest = sealed;
-    (0..head.packets).map(move |index| {
-        let length = base + usize::from(usize::from(index) < longer);
-        let (chunk, after) = rest.split_at(length);
+    (0..count).map(move |index| {
+        let (chunk, after) = rest.split_at(base + usize::from(index < longer));
         rest = after;
-        Descriptor { head, index }.to_bytes().iter().chain(chunk).copied().collect()
+        chunk
     })
 }
 
@@ -102,7 +116,7 @@ mod tests {
         for length in (1..5000).chain([100_000, 1_000_000, CHUNK * 1024]) {
             let packets = packets_for(length).unwrap();
             let sealed: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-            let cut: Vec<_> = cut(head(packets), &sealed).collect();
+            let cut: Vec<_> = cut(head(packets), &sealed, 0).collect();
             assert_eq!(cut.len(), usize::from(packets));
             let mut together = Vec::new();
             for (index, packet) in cut.iter().enumerate() {
@@ -113,6 +127,16 @@ mod tests {
                 together.extend_from_slice(chunk);
             }
             assert_eq!(together, sealed);
+        }
+    }
+
+    #[test]
+    fn what_makes_up_for_lost_packets_stays_within_the_limit() {
+        for length in [1, CHUNK, CHUNK * 2, CHUNK * 7 - 3] {
+            let packets = packets_for(length).unwrap();
+            let cut: Vec<_> = cut(head(packets), &vec![7; length], u16::MAX).collect();
+            assert_eq!(cut.len(), usize::from(packets) * 2);
+            assert!(cut.iter().all(|packet| packet.len() <= MAX_PACKET && Descriptor::split(packet).is_ok()));
         }
     }
 

@@ -10,6 +10,8 @@ use conclave_model::{
     wire::{Descriptor, FrameHead},
 };
 
+use crate::repair::{Absurd, mend};
+
 /// Bytes of all incomplete frames together, the bookkeeping of each packet included.
 const MAX_BYTES: usize = 8 << 20;
 
@@ -75,6 +77,8 @@ struct Stream {
 struct Partial {
     head: FrameHead,
     chunks: BTreeMap<u16, Vec<u8>>,
+    /// Packets that make up for lost ones.
+    repairs: BTreeMap<u16, Vec<u8>>,
     cost: usize,
     since: Instant,
 }
@@ -106,10 +110,11 @@ impl Reassembler {
         });
         stream.used = now;
         if stream.done.contains(head.number) {
-            self.tally.late += 1;
+            // What makes up for lost packets comes late where none was lost.
+            self.tally.late += u64::from(descriptor.repair().is_none());
             return None;
         }
-        if head.packets == 1 {
+        if head.packets == 1 && descriptor.repair().is_none() {
             if let Some(partial) = stream.partial.remove(&head.number) {
                 // Another packet claimed that there are several.
                 self.bytes -= partial.cost;
@@ -121,6 +126,7 @@ impl Reassembler {
         let partial = stream.partial.entry(head.number).or_insert_with(|| Partial {
             head,
             chunks: BTreeMap::new(),
+            repairs: BTreeMap::new(),
             cost: 0,
             since: now,
         });
@@ -128,14 +134,20 @@ impl Reassembler {
             self.tally.malformed += 1;
             return None;
         }
-        if partial.chunks.contains_key(&descriptor.index) {
+        let (place, index) = match descriptor.repair() {
+            Some(which) => (&mut partial.repairs, which),
+            None => (&mut partial.chunks, descriptor.index),
+        };
+        if place.contains_key(&index) {
             self.tally.late += 1;
             return None;
         }
-        partial.chunks.insert(descriptor.index, chunk.to_vec());
+        place.insert(index, chunk.to_vec());
         let cost = chunk.len() + PACKET_COST;
-        partial.cost += cost;
-        self.bytes += cost;
+        let (mended, absurd) = partial.mend();
+        partial.cost += cost + mended;
+        self.bytes += cost + mended;
+        self.tally.malformed += absurd;
         if partial.chunks.len() == usize::from(head.packets) {
             let partial = stream.partial.remove(&head.number)?;
             self.bytes -= partial.cost;
@@ -219,6 +231,27 @@ impl Reassembler {
     }
 }
 
+impl Partial {
+    /// Makes what is missing and can be made; returns what that costs, and how many packets made no sense.
+    fn mend(&mut self) -> (usize, u64) {
+        let (mut cost, mut absurd) = (0, 0);
+        self.repairs.retain(|which, repair| match mend(&self.chunks, self.head.packets, *which, repair) {
+            Ok(Some((index, chunk))) => {
+                // The repair packet's own cost stays booked until the frame is done with.
+                cost += chunk.len() + PACKET_COST;
+                self.chunks.insert(index, chunk);
+                false
+            }
+            Ok(None) => true,
+            Err(Absurd) => {
+                absurd += 1;
+                false
+            }
+        });
+        (cost, absurd)
+    }
+}
+
 impl Done {
     fn contains(&self, number: u32) -> bool {
         let Some(newest) = self.newest else { return false };
@@ -284,6 +317,48 @@ mod tests {
         assert_eq!(all.insert(packet(1, 5, 1, 3), b"b", now), None, "it is done with");
         assert_eq!(all.take_tally(), Tally { late: 2, ..Tally::default() });
         assert_eq!(all.bytes, 0);
+    }
+
+    #[test]
+    fn a_frame_is_whole_without_what_repair_packets_make_up_for() {
+        let sealed: Vec<u8> = (0..=255).cycle().take(7000).collect();
+        for seed in 0..200_u64 {
+            let mut all = Reassembler::default();
+            let now = Instant::now();
+            let head =
+                FrameHead { packets: crate::packetizer::packets_for(sealed.len()).unwrap(), ..packet(1, 7, 0, 1).head };
+            let packets: Vec<_> = crate::packetizer::cut(head, &sealed, 3).collect();
+            // One of each three, in any order, is lost.
+            let lost = [seed % 3, seed / 3 % 3, seed / 9 % 3];
+            let mut order: Vec<usize> = (0..packets.len()).collect();
+            order.rotate_left(seed as usize % packets.len());
+            let mut whole = Vec::new();
+            for at in order {
+                let (descriptor, chunk) = Descriptor::split(&packets[at]).unwrap();
+                let place = u64::from(descriptor.index);
+                if place < u64::from(head.packets) && lost[place as usize % 3] == place / 3 {
+                    continue;
+                }
+                whole.extend(all.insert(descriptor, chunk, now));
+            }
+            assert_eq!(whole.len(), 1, "seed {seed}");
+            assert_eq!((&whole[0].sealed, all.bytes), (&sealed, 0), "seed {seed}");
+            assert_eq!(all.take_tally(), Tally::default());
+        }
+    }
+
+    #[test]
+    fn a_single_packet_is_made_up_for_by_its_copy() {
+        let mut all = Reassembler::default();
+        let now = Instant::now();
+        let head = packet(1, 7, 0, 1).head;
+        let packets: Vec<_> = crate::packetizer::cut(head, b"sealed", 1).collect();
+        let (descriptor, chunk) = Descriptor::split(&packets[1]).unwrap();
+        assert_eq!(all.insert(descriptor, chunk, now).unwrap().sealed, b"sealed");
+        let (descriptor, chunk) = Descriptor::split(&packets[0]).unwrap();
+        assert_eq!(all.insert(descriptor, chunk, now), None);
+        assert_eq!(all.insert(Descriptor { head: FrameHead { number: 8, ..head }, index: 1 }, b"no", now), None);
+        assert_eq!(all.take_tally(), Tally { malformed: 1, late: 1, incomplete: 0 });
     }
 
     #[test]

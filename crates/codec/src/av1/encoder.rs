@@ -98,12 +98,16 @@ impl Av1Encoder {
     }
 
     /// Ticks from the last picture to one captured at `time`: what really passed, within bounds that keep one late or
-    /// early picture from unsettling the rate control.
+    /// early picture from unsettling the rate control. A screen may stand still for long, and its large frames need it.
     fn step(&self, time: MediaTime) -> i64 {
         let usual = i64::from(self.usual_step());
+        let longest = match self.settings.content {
+            Content::Camera => usual * 4,
+            Content::Screen => i64::from(TICKS_PER_SECOND * LONGEST_STILL),
+        };
         let Some(last) = self.last else { return usual };
         let micros = i64::try_from(time.0.saturating_sub(last.0)).unwrap_or(i64::MAX / 100_000);
-        (micros.saturating_mul(i64::from(TICKS_PER_SECOND)) / 1_000_000).clamp(usual / 2, usual * 4).max(1)
+        (micros.saturating_mul(i64::from(TICKS_PER_SECOND)) / 1_000_000).clamp(usual / 2, longest).max(1)
     }
 
     fn usual_step(&self) -> u32 {
@@ -179,11 +183,14 @@ fn kbps(bitrate: Bitrate) -> u32 {
 /// bits. Measured within 0.3 dB of one layer, above it at low bitrates.
 const CAMERA_LAYERS: u32 = 3;
 
-/// Those of a screen's: few pictures, each of which is to be sharp soon.
-const SCREEN_LAYERS: u32 = 2;
+/// Those of a screen's: of few pictures each is to be sharper than the one before, so each has to build on it.
+const SCREEN_LAYERS: u32 = 1;
 
 /// The clock of RTP video (RFC 3551), fine enough for any frame rate.
 const TICKS_PER_SECOND: u32 = 90_000;
+
+/// In seconds; longer ones count as this long.
+const LONGEST_STILL: u32 = 5;
 
 /// The fastest speed that still gains: 11 was measured to be no faster.
 const SPEED: u32 = 10;

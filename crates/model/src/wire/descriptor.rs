@@ -31,7 +31,7 @@ pub struct FrameHead {
 pub struct Descriptor {
     /// The frame that the packet belongs to.
     pub head: FrameHead,
-    /// Which packet of the frame, from 0.
+    /// Which packet of the frame, from 0; from [`FrameHead::packets`] on, one that makes up for a lost one of these.
     pub index: u16,
 }
 
@@ -53,7 +53,7 @@ pub enum DescriptorError {
     /// A layer past the highest.
     #[error("layer {0}")]
     Layer(u8),
-    /// A packet outside its frame.
+    /// A packet outside its frame, and none that makes up for one inside.
     #[error("packet {index} of {packets}")]
     Index {
         /// From 0.
@@ -92,6 +92,12 @@ impl FrameHead {
 impl Descriptor {
     /// Bytes in front of each packet's payload.
     pub const LENGTH: usize = FrameHead::LENGTH + 2;
+
+    /// Which of the packets that make up for lost ones it is, from 0; `None` for one of the frame itself. There are no
+    /// more of them than the frame has packets.
+    pub fn repair(&self) -> Option<u16> {
+        self.index.checked_sub(self.head.packets)
+    }
 
     /// Whether the packet begins its frame.
     pub fn is_first(&self) -> bool {
@@ -132,7 +138,7 @@ impl Descriptor {
         }
         let packets = u16::from_be_bytes([p0, p1]);
         let index = u16::from_be_bytes([i0, i1]);
-        if packets > FrameHead::MAX_PACKETS || index >= packets {
+        if packets > FrameHead::MAX_PACKETS || index >= packets * 2 {
             return Err(DescriptorError::Index { index, packets });
         }
         let head = FrameHead {
@@ -188,7 +194,8 @@ mod tests {
         assert_eq!(broken(0, 0x18), Err(DescriptorError::Flags(8)));
         assert_eq!(broken(1, 9), Err(DescriptorError::Track(9)));
         assert_eq!(broken(2, 8), Err(DescriptorError::Layer(8)));
-        assert_eq!(broken(12, 7), Err(DescriptorError::Index { index: 7, packets: 7 }));
+        assert_eq!(broken(12, 7).map(|found| found.repair()), Ok(Some(0)));
+        assert_eq!(broken(12, 14), Err(DescriptorError::Index { index: 14, packets: 7 }));
         assert_eq!(broken(9, 0xff), Err(DescriptorError::Index { index: 6, packets: 0xff07 }));
     }
 }
