@@ -36,7 +36,7 @@ pub struct PairReport {
     pub from: String,
     /// The receiver's certified name.
     pub to: String,
-    /// Camera frames that the sender encoded; `None`, null in JSON, where the sender's own report is not merged in.
+    /// Camera pictures that the sender encoded; `None`, null in JSON, where the sender's own report is not merged in.
     pub video_frames_sent: Option<u64>,
     /// Camera frames that arrived whole and opened.
     pub video_frames_received: u64,
@@ -50,6 +50,10 @@ pub struct PairReport {
     pub video_longest_gap_ms: f64,
     /// Width and height of the last picture.
     pub video_size: [u32; 2],
+    /// Which encoding of the camera the last picture was of, 0 the lowest; `None`, null in JSON, before the first.
+    pub video_layer: Option<u8>,
+    /// How often another encoding took over.
+    pub video_layer_switches: u64,
     /// Received camera bitstream, kbit/s between the first and the last frame.
     pub video_kbps: f64,
     /// Sound frames that arrived and opened.
@@ -95,11 +99,11 @@ pub struct StagesReport {
 pub struct SentReport {
     /// The certified name.
     pub from: String,
-    /// Camera frames encoded and handed to the session.
+    /// Camera pictures encoded and handed to the session, in however many encodings.
     pub video_frames: u64,
-    /// Of these, key frames.
+    /// Key frames of all encodings.
     pub video_key_frames: u64,
-    /// Camera bitstream, in bytes.
+    /// Camera bitstream of all encodings, in bytes.
     pub video_bytes: u64,
     /// Sound frames encoded and handed to the session.
     pub audio_frames: u64,

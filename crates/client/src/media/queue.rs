@@ -7,13 +7,16 @@ use conclave_session::RemoteFrame;
 
 /// The pictures of one track that wait for their decoder; pure.
 ///
-/// A picture can be decoded only after the one before it. Where one is missing, where the decoder fails or falls
-/// behind, everything up to the next key frame is dropped and a key frame is asked for.
+/// A picture can be decoded only after the one that it needs. Where that is missing, where the decoder fails or falls far
+/// behind, everything up to the next key frame is dropped and a key frame is asked for. A decoder that falls behind a
+/// little is spared the pictures that no other needs.
 #[derive(Debug, Default)]
-pub(super) struct DecodeQueue {
+pub struct DecodeQueue {
     frames: VecDeque<RemoteFrame>,
     /// Layer and number of the last picture that was let in; `None` while only a key frame will do.
     last: Option<(Layer, u32)>,
+    /// The numbers of those let in that others may need, newest last.
+    kept: VecDeque<u32>,
     /// Pictures dropped since a key frame was last asked for.
     unanswered: u32,
     asks: bool,
@@ -22,7 +25,7 @@ pub(super) struct DecodeQueue {
 
 /// What a decoder does next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub enum Work {
     /// Decode this.
     Frame(RemoteFrame),
     /// Ask the sender for a key frame.
@@ -31,19 +34,23 @@ pub(super) enum Work {
 
 impl DecodeQueue {
     /// Takes in the next picture.
-    pub(super) fn push(&mut self, frame: RemoteFrame) {
+    pub fn push(&mut self, frame: RemoteFrame) {
         if frame.frame.key {
             if self.frames.len() > CATCH_UP {
                 self.drop_all();
             }
             self.unanswered = 0;
             self.asks = false;
+            self.kept.clear();
         } else if self.is_stale(&frame) {
             self.dropped += 1;
             return;
-        } else if self.last != Some((frame.frame.layer, frame.number.wrapping_sub(1))) {
+        } else if !self.has_what_it_needs(&frame) {
             self.dropped += 1;
             self.wait_for_key_frame();
+            return;
+        } else if frame.frame.discardable && self.frames.len() >= CATCH_UP {
+            self.dropped += 1;
             return;
         } else if self.frames.len() >= MAX_WAITING {
             self.dropped += 1;
@@ -52,11 +59,18 @@ impl DecodeQueue {
             return;
         }
         self.last = Some((frame.frame.layer, frame.number));
+        if !frame.frame.discardable {
+            if self.kept.len() == MAX_KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(frame.number);
+        }
         self.frames.push_back(frame);
     }
 
     /// What the decoder does next; `None` where it waits.
-    pub(super) fn next(&mut self) -> Option<Work> {
+    #[expect(clippy::should_implement_trait, reason = "more may come after `None`")]
+    pub fn next(&mut self) -> Option<Work> {
         if std::mem::take(&mut self.asks) {
             return Some(Work::AskForKeyFrame);
         }
@@ -64,7 +78,7 @@ impl DecodeQueue {
     }
 
     /// The decoder could not decode the picture it was given.
-    pub(super) fn decoding_failed(&mut self) {
+    pub fn decoding_failed(&mut self) {
         while self.frames.front().is_some_and(|waiting| !waiting.frame.key) {
             self.frames.pop_front();
             self.dropped += 1;
@@ -75,7 +89,7 @@ impl DecodeQueue {
     }
 
     /// Pictures that were received and never decoded.
-    pub(super) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
@@ -84,6 +98,11 @@ impl DecodeQueue {
         self.last.is_some_and(|(layer, number)| {
             layer != frame.frame.layer || frame.number.wrapping_sub(number).wrapping_sub(1) > u32::MAX / 2
         })
+    }
+
+    fn has_what_it_needs(&self, frame: &RemoteFrame) -> bool {
+        let back = u32::from(frame.frame.back);
+        self.last.is_some() && back != 0 && self.kept.contains(&frame.number.wrapping_sub(back))
     }
 
     fn drop_all(&mut self) {
@@ -103,6 +122,9 @@ const MAX_WAITING: usize = 30;
 
 /// Waiting pictures above which a key frame replaces them all.
 const CATCH_UP: usize = 4;
+
+/// How many pictures that others may need are remembered. An encoder of ours needs two.
+const MAX_KEPT: usize = 32;
 
 /// After how many more pictures without a key frame it is asked for again.
 const ASK_AGAIN: u32 = 15;
@@ -187,6 +209,32 @@ mod tests {
         assert_eq!(drain(&mut queue), [-1, 0, 1]);
         queue.push(frame(5, true));
         assert_eq!(drain(&mut queue), [5]);
+    }
+
+    #[test]
+    fn a_missing_picture_that_no_other_needs_is_no_gap() {
+        let mut queue = DecodeQueue::default();
+        for (number, back, discardable) in
+            [(0, 0, false), (2, 2, false), (3, 1, true), (4, 4, false), (7, 1, true), (8, 4, false)]
+        {
+            let mut picture = frame(number, back == 0);
+            (picture.frame.back, picture.frame.discardable) = (back, discardable);
+            queue.push(picture);
+        }
+        assert_eq!(drain(&mut queue), [-1, 0, 2, 3, 4], "what 7 needs is missing");
+    }
+
+    #[test]
+    fn a_decoder_that_falls_behind_is_spared_what_no_other_needs() {
+        let mut queue = DecodeQueue::default();
+        for number in 0..16 {
+            let mut picture = frame(number, number == 0);
+            picture.frame.discardable = number % 2 == 1;
+            picture.frame.back = [2, 1][number as usize % 2].min(number as u8);
+            queue.push(picture);
+        }
+        assert_eq!(drain(&mut queue), [0, 1, 2, 3, 4, 6, 8, 10, 12, 14]);
+        assert_eq!(queue.dropped(), 6);
     }
 
     #[test]
