@@ -52,6 +52,8 @@ stage-too-early-detail = You will enter by yourself as soon as it begins.
 stage-waiting = Waiting to be let in
 stage-joined = In the meeting
 stage-ask-take-over = You are in this meeting already, from another place.
+stage-locked = The meeting is locked
+stage-locked-detail = The chair sees that you wait, and can unlock it. Nobody sees or hears you yet.
 stage-ask-take-over-detail = If you go on here, the other connection ends.
 stage-waiting-detail = Those in the meeting check your credential. This takes a moment.
 stage-reconnecting-now = Connecting again (attempt { $attempt })…
@@ -88,6 +90,11 @@ toast-diverged = { $who ->
 }
 order-not-chair = Only the chair can do this.
 order-not-originator = Only the originator can agree to a lower level.
+toast-revoked = { $who ->
+    [nobody] A participant's credential has been revoked. They are put out of the meeting.
+   *[other] The credential of { $who } has been revoked. They are put out of the meeting.
+}
+toast-nobody-vouched = Nobody who may lead was in this meeting before you. Look who is at the table before you speak.
 order-no-originator = The invitation names nobody who may lower the level.
 order-no-consent = The originator has not agreed to a lower level.
 order-ceiling = This meeting can go no higher than { $level }.

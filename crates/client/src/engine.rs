@@ -327,7 +327,9 @@ impl Engine {
             Refusal::TooEarly => Outcome::TooEarly,
             Refusal::AlreadyHere => Outcome::AskTakeOver,
             Refusal::Over => Outcome::Ended(EndReason::Over),
-            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved => Outcome::Retry(RetryReason::Refused(refusal)),
+            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved | Refusal::TooOften => {
+                Outcome::Retry(RetryReason::Refused(refusal))
+            }
             Refusal::Version
             | Refusal::Invitation
             | Refusal::NotInvited

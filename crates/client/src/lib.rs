@@ -34,7 +34,7 @@ mod snapshot;
 
 pub use client::{Client, Command, Order, QueueFull, StartError, Waker, Watched};
 pub use clock::{media_clock, wall_clock};
-pub use conclave_session::{Governance, OrderError, Standing, Waiting};
+pub use conclave_session::{Doubt, Governance, OrderError, Standing, Waiting};
 pub use config::{Config, DecodedSink, VideoQuality, Watch};
 pub use connect::{ConnectError, Step};
 pub use frames::{FrameSlot, Frames};

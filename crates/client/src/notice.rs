@@ -70,6 +70,14 @@ pub enum Notice {
         /// The certified name of the member.
         who: Option<String>,
     },
+    /// A member's credential has been revoked; the others put them out of the meeting.
+    Revoked {
+        /// The certified name.
+        who: Option<String>,
+    },
+    /// Nobody else who may lead was in the meeting that the client, who may, has come into: who is there was let in by
+    /// nobody who may.
+    NobodyVouched,
     /// An encoder failed; the track is no longer sent.
     EncoderFailed {
         /// Of which device.

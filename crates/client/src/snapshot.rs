@@ -7,7 +7,7 @@ use std::{
 
 use conclave_capture::CaptureError;
 use conclave_model::{Bitrate, Epoch, LeafIndex, Level, Person, wire::signal::Refusal};
-use conclave_session::{Governance, SourceState, Standing, Waiting};
+use conclave_session::{Doubt, Governance, SourceState, Standing, Waiting};
 
 use crate::ConnectError;
 
@@ -52,6 +52,10 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     /// No connection yet.
+    /// The highest level that the relay is certified to carry; `None` before the first connection.
+    pub relay_maximum: Option<Level>,
+    /// The highest level that the meeting can have here: neither the relay's maximum nor this app's policy allows more.
+    pub ceiling: Level,
     Connecting {
         /// Counts from 1.
         attempt: u32,
@@ -71,6 +75,8 @@ pub enum Phase {
     Joined,
     /// The connection was lost after having been a member.
     Reconnecting {
+    /// Connected; the chair has locked the meeting, and may let the client in later.
+    Locked,
         /// Counts from 1.
         attempt: u32,
         /// How long until the next attempt; zero while one is running.
@@ -106,6 +112,9 @@ pub enum RetryReason {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EndReason {
     /// The person left.
+    /// Nobody of the chair's succession vouches for what the relay calls the meeting.
+    #[error("{0}")]
+    Unvouched(Doubt),
     #[error("you left the meeting")]
     Left,
     /// The invitation's time is over.
@@ -126,6 +135,9 @@ pub enum EndReason {
     /// The own credential cannot be used for this meeting.
     #[error("the credential cannot be used: {0}")]
     Credential(String),
+    /// The level was raised above the own clearance.
+    #[error("the meeting is at {0} now, above your clearance")]
+    LevelRaised(Level),
     /// A member of the group failed the checks that every member makes, so nothing may be sent to it.
     #[error("the meeting is not trustworthy: {0}")]
     Untrustworthy(String),

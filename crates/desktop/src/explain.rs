@@ -4,7 +4,7 @@
 //! of the language files; only what no language can say better, as the reason that a driver gave, goes in as it is.
 
 use conclave_capture::{CaptureError, DeviceKind};
-use conclave_client::{ConnectError, EndReason, Notice, OrderError, RetryReason};
+use conclave_client::{ConnectError, Doubt, EndReason, Notice, OrderError, RetryReason};
 use conclave_identity::{CardError, ChainError, CredentialError, InvitationError, MemberError, WindowError};
 use conclave_model::wire::signal::Refusal;
 use conclave_session::NewcomerError;
@@ -103,6 +103,7 @@ pub fn refusal(refusal: Refusal, words: &Words) -> String {
         Refusal::Ejected => "refusal-ejected",
         Refusal::Misbehaved => "refusal-misbehaved",
         Refusal::GoingAway => "refusal-going-away",
+        Refusal::TooOften => "refusal-too-often",
     })
 }
 
@@ -117,6 +118,8 @@ pub fn retry(reason: &RetryReason, words: &Words) -> String {
     }
 }
 
+        RetryReason::Unvouched(Doubt::NobodyLeads) => words.say("retry-nobody-leads"),
+        RetryReason::Unvouched(Doubt::Silent | Doubt::Elsewhere) => words.say("retry-unvouched"),
 /// Why the meeting is over.
 pub fn end(reason: &EndReason, words: &Words) -> String {
     match reason {
@@ -127,6 +130,7 @@ pub fn end(reason: &EndReason, words: &Words) -> String {
         EndReason::Removed => words.say("end-removed"),
         EndReason::Connection(error) => connect(error, words),
         EndReason::Credential(reason) => words.tell("end-credential", [("reason", reason.as_str().into())]),
+        EndReason::LevelRaised(level) => words.tell("end-level-raised", [("level", words.marking(*level).into())]),
         EndReason::Untrustworthy(reason) => words.tell("end-untrustworthy", [("reason", reason.as_str().into())]),
         EndReason::Failed(reason) => words.tell("end-failed", [("reason", reason.as_str().into())]),
     }
@@ -138,7 +142,7 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
         EndReason::Left => Some(words.say("advice-left")),
         EndReason::Over => None,
         EndReason::CardRemoved => Some(words.say("advice-insert-card")),
-        EndReason::Removed => Some(words.say("advice-ask-chair")),
+        EndReason::Removed | EndReason::LevelRaised(_) => Some(words.say("advice-ask-chair")),
         EndReason::Refused(reason) => match reason {
             Refusal::Version => Some(words.say("advice-update")),
             Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Revoked => {
@@ -154,6 +158,7 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
             | Refusal::Misbehaved
             | Refusal::GoingAway => None,
         },
+            | Refusal::TooOften
         EndReason::Connection(_) | EndReason::Untrustworthy(_) => Some(words.say("advice-report")),
         EndReason::Credential(_) => Some(words.say("advice-ask-registry")),
         EndReason::Failed(_) => Some(words.say("advice-again")),
@@ -207,6 +212,14 @@ pub fn card(error: &CardError, words: &Words) -> String {
         CardError::SeveralTokens => words.say("card-several"),
         CardError::Pin { last } => words.say(if *last { "card-pin-last" } else { "card-pin" }),
         CardError::PinLocked => words.say("card-locked"),
+        CardError::NoModule(file) => words.tell("card-no-module", [("file", file.display().to_string().into())]),
+        CardError::ModuleStart { module, reason } => words.tell(
+            "card-module-start",
+            [("file", module.display().to_string().into()), ("reason", reason.as_str().into())],
+        ),
+        CardError::OtherTokens { wanted, found } => {
+            words.tell("card-other", [("wanted", wanted.as_str().into()), ("found", found.as_str().into())])
+        }
         CardError::NoCredential => words.say("card-empty"),
         CardError::SeveralCredentials => words.say("card-many"),
         CardError::NoRoot => words.say("card-root"),
@@ -343,6 +356,8 @@ pub fn foul(notice: &Notice, words: &Words) -> Option<String> {
     }
 }
 
+        Notice::Revoked { who } => Some(words.tell("toast-revoked", [("who", name(who).into())])),
+        Notice::NobodyVouched => Some(words.say("toast-nobody-vouched")),
 #[cfg(test)]
 mod tests {
     use super::*;

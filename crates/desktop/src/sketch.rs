@@ -269,3 +269,5 @@ pub fn snapshot(people: usize) -> Snapshot {
         relay: "relay.council.example:7443".to_owned(),
     }
 }
+        relay_maximum: Some(Level::TopSecret),
+        ceiling: Level::TopSecret,

@@ -50,12 +50,37 @@ pub enum CardError {
     /// The address is none.
     #[error("the address of the card cannot be used: {0}")]
     Uri(#[from] UriError),
+    /// There is no such module.
+    #[error("there is no file {}; check module-path= in the address, and whether the card's driver is installed", .0.display())]
+    NoModule(PathBuf),
     /// The module cannot be loaded.
-    #[error("{} cannot be loaded as a PKCS#11 module", .0.display())]
+    #[error(
+        "{} cannot be loaded as a PKCS#11 module; check module-path= in the address, which names a shared library of \
+         this system's kind", .0.display()
+    )]
     Module(PathBuf),
-    /// No token fits.
-    #[error("there is no such card; is it inserted?")]
+    /// The module is loaded and does not start.
+    #[error(
+        "the PKCS#11 module {} does not start ({reason}); check its own configuration, as for SoftHSM whether the folder \
+         with the tokens exists and can be read", .module.display()
+    )]
+    ModuleStart {
+        /// Which one.
+        module: PathBuf,
+        /// What it says.
+        reason: String,
+    },
+    /// No token is there.
+    #[error("there is no card; is it inserted, and is the reader plugged in?")]
     NoToken,
+    /// Tokens are there, and none fits.
+    #[error("there is no card {wanted}; there is {found}")]
+    OtherTokens {
+        /// What the address asks for.
+        wanted: String,
+        /// The labels of those that are there.
+        found: String,
+    },
     /// Several tokens fit.
     #[error("several cards fit; name one by token= or serial= in the address")]
     SeveralTokens,
@@ -117,7 +142,7 @@ pub fn list(module: &Path) -> Result<Vec<TokenSummary>, CardError> {
     let _one = one_at_a_time();
     let context = load(module)?;
     let mut tokens = Vec::new();
-    for (slot, info) in present_tokens(&context)? {
+    for (slot, info) in present_tokens(&context, module)? {
         let mut uri = CardUri::of_token(module, info.label());
         uri.serial = Some(info.serial_number().to_owned()).filter(|serial| !serial.is_empty());
         let session = context.open_ro_session(slot).map_err(|_| CardError::Refused("open a session"))?;
@@ -331,7 +356,9 @@ fn certificates(session: &Session) -> Result<Vec<Found>, CardError> {
 
 fn find_token(context: &Pkcs11, uri: &CardUri) -> Result<(Slot, TokenInfo), CardError> {
     let mut fitting = Vec::new();
-    for (slot, info) in present_tokens(context)? {
+    let present = present_tokens(context, &uri.module)?;
+    let found: Vec<String> = present.iter().map(|(_, info)| format!("\"{}\"", info.label())).collect();
+    for (slot, info) in present {
         let fits = [
             (&uri.token, info.label()),
             (&uri.serial, info.serial_number()),
@@ -345,12 +372,25 @@ fn find_token(context: &Pkcs11, uri: &CardUri) -> Result<(Slot, TokenInfo), Card
     match (fitting.pop(), fitting.is_empty()) {
         (Some(token), true) => Ok(token),
         (Some(_), false) => Err(CardError::SeveralTokens),
-        (None, _) => Err(CardError::NoToken),
+        (None, _) if found.is_empty() => Err(CardError::NoToken),
+        (None, _) => Err(CardError::OtherTokens { wanted: wanted_by(uri), found: found.join(", ") }),
     }
 }
 
+/// What an address asks of a token, in words.
+fn wanted_by(uri: &CardUri) -> String {
+    let parts = [
+        ("", &uri.token),
+        ("with the serial number ", &uri.serial),
+        ("made by ", &uri.manufacturer),
+        ("of the model ", &uri.model),
+    ];
+    let said = parts.iter().filter_map(|(what, value)| Some(format!("{what}\"{}\"", value.as_ref()?)));
+    said.collect::<Vec<_>>().join(" ")
+}
+
 /// The initialized tokens that are there now.
-fn present_tokens(context: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, CardError> {
+fn present_tokens(context: &Pkcs11, module: &Path) -> Result<Vec<(Slot, TokenInfo)>, CardError> {
     let ask = || {
         let slots = context.get_slots_with_token()?;
         slots.into_iter().map(|slot| Ok((slot, context.get_token_info(slot)?))).collect::<Result<Vec<_>, Error>>()
@@ -358,11 +398,12 @@ fn present_tokens(context: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, CardError>
     let found = ask().or_else(|_| {
         // Some modules do not get over a token that went away. Beginning anew ends what else they have open.
         let _alone = INITIALIZED.write().unwrap_or_else(PoisonError::into_inner);
-        context.clone().finalize()?;
-        context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
-        ask()
+        // One that did not start the last time has nothing to end.
+        let _ = context.clone().finalize();
+        start(context, module)?;
+        ask().map_err(|_: Error| CardError::Refused("list its slots"))
     });
-    let mut tokens = found.map_err(|_: Error| CardError::Refused("list its slots"))?;
+    let mut tokens = found?;
     tokens.retain(|(_, info)| info.token_initialized());
     Ok(tokens)
 }
@@ -382,18 +423,24 @@ static MODULES: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());
 fn load(module: &Path) -> Result<Pkcs11, CardError> {
     let failed = || CardError::Module(module.to_owned());
     // A bare name would be searched for along the loader's paths.
-    let path = module.canonicalize().map_err(|_| failed())?;
+    let path = module.canonicalize().map_err(|_| CardError::NoModule(module.to_owned()))?;
     let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(context) = modules.get(&path) {
         return Ok(context.clone());
     }
     let context = Pkcs11::new(&path).map_err(|_| failed())?;
-    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-        Err(_) => return Err(failed()),
-    }
+    start(&context, module)?;
     modules.insert(path, context.clone());
     Ok(context)
+}
+
+fn start(context: &Pkcs11, module: &Path) -> Result<(), CardError> {
+    let failed = |reason| CardError::ModuleStart { module: module.to_owned(), reason };
+    match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
+        Err(Error::Pkcs11(code, _)) => Err(failed(format!("{code:?}"))),
+        Err(error) => Err(failed(error.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -130,6 +130,7 @@ pub(crate) fn word(refusal: Refusal) -> &'static str {
         Refusal::Revoked => "revoked",
         Refusal::Denied => "denied",
         Refusal::Ejected => "ejected",
+        Refusal::TooOften => "too-often",
         Refusal::Misbehaved => "misbehaved",
         Refusal::GoingAway => "going-away",
     }

@@ -3,8 +3,13 @@
 use std::time::Instant;
 
 use conclave_e2ee::{CommitError, JoinError};
-use conclave_model::{TrackKind, wire::signal::Refusal};
-use conclave_session::{Command as SessionCommand, EndReason as SessionEnd, Event, Standing, UndecryptableCause};
+use conclave_model::{
+    TrackKind,
+    wire::signal::{Delay, Refusal},
+};
+use conclave_session::{
+    Command as SessionCommand, Doubt, EndReason as SessionEnd, Event, Standing, UndecryptableCause,
+};
 
 use super::{
     Outcome,
@@ -53,6 +58,13 @@ impl Meeting<'_> {
             }
             Event::MemberState { leaf, state } => {
                 self.engine.members.set_state(leaf, state);
+            Event::Delayed(Some(Delay::Locked)) => self.engine.view.phase(Phase::Locked),
+            Event::Delayed(None) => self.engine.view.phase(Phase::Waiting),
+            Event::Revoked { leaf } => {
+                let who = self.engine.members.name_of(leaf);
+                self.engine.view.notice(Notice::Revoked { who });
+            }
+            Event::NobodyVouched => self.engine.view.notice(Notice::NobodyVouched),
                 self.engine.view.touch();
             }
             Event::KeyFrameWanted { track, .. } => {
@@ -124,7 +136,9 @@ impl Meeting<'_> {
             SessionEnd::Refused(refusal) => self.engine.on_refusal(refusal),
             SessionEnd::Removed => Outcome::Ended(EndReason::Removed),
             SessionEnd::Ejected => Outcome::Ended(EndReason::Refused(Refusal::Ejected)),
-            SessionEnd::LevelRaised(_) => Outcome::Ended(EndReason::Credential(reason.to_string())),
+            SessionEnd::LevelRaised(level) => Outcome::Ended(EndReason::LevelRaised(level)),
+            SessionEnd::Unvouched(doubt @ Doubt::Elsewhere) => self.engine.on_untrustworthy(doubt.to_string()),
+            SessionEnd::Unvouched(doubt) => Outcome::Retry(RetryReason::Unvouched(doubt)),
             SessionEnd::Credential(error) => Outcome::Ended(EndReason::Credential(error.to_string())),
             SessionEnd::Unanswered => Outcome::Retry(RetryReason::OutOfStep),
             SessionEnd::NotAdmitted => Outcome::Retry(RetryReason::NotLetIn),

@@ -61,6 +61,8 @@ impl<'e> Meeting<'e> {
         };
         let session = Session::new(config, socket.local(), now)
             .map_err(|error| Outcome::Ended(EndReason::Credential(error.to_string())))?;
+        let ceiling = link.certified.min(engine.config.ceiling);
+        engine.view.set_maximum(link.certified, ceiling);
         let relay = relay_name(&engine.config.invitation.content().relay);
         let signals = Signals::new(link.socket, relay, now);
         let mut tick = interval(TICK);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use conclave_model::Epoch;
+use conclave_model::{Epoch, Level};
 use conclave_session::{Governance, Waiting};
 
 use super::{local::Local, members::Members};
@@ -41,6 +41,8 @@ pub(crate) fn first_snapshot(config: &Config) -> Snapshot {
         speaker: SpeakerState::default(),
         quality: Quality::default(),
         relay: relay_name(&content.relay),
+        relay_maximum: None,
+        ceiling: config.ceiling,
     }
 }
 
@@ -60,6 +62,7 @@ impl View {
             Phase::Connecting { .. }
             | Phase::TooEarly { .. }
             | Phase::Waiting
+            | Phase::Locked
             | Phase::AskTakeOver
             | Phase::Ended(_) => {}
         }
@@ -88,6 +91,12 @@ impl View {
     pub(crate) fn set_governance(&mut self, governance: Governance) {
         self.base.level = governance.level;
         self.base.governance = Some(governance);
+        self.dirty = true;
+    }
+
+    /// Learns what the relay is certified for, and what the meeting can have with it.
+    pub(crate) fn set_maximum(&mut self, certified: Level, ceiling: Level) {
+        (self.base.relay_maximum, self.base.ceiling) = (Some(certified), ceiling);
         self.dirty = true;
     }
 

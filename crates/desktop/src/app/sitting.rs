@@ -118,6 +118,7 @@ impl Sitting {
             | Phase::AskTakeOver
             | Phase::Joined
             | Phase::Reconnecting { .. } => None,
+            | Phase::Locked
         }
     }
 
@@ -268,7 +269,12 @@ fn said(notice: &Notice, words: &Words) -> Option<String> {
             [("who", who.as_deref().unwrap_or("nobody").into()), ("frames", (*frames).into())],
         )),
         Notice::OrderRefused(error) => Some(explain::order(error, words)),
-        Notice::Objected { .. } | Notice::Forged { .. } | Notice::Diverged { .. } => explain::foul(notice, words),
+        Notice::Objected { .. }
+        | Notice::Forged { .. }
+        | Notice::Diverged { .. }
+        | Notice::Revoked { .. }
+        | Notice::NobodyVouched => explain::foul(notice, words),
         Notice::EncoderFailed { reason, .. } => Some(words.tell("toast-encoder", [("reason", reason.as_str().into())])),
     }
 }
+        | EndReason::LevelRaised(_)

@@ -161,7 +161,11 @@ impl Participant {
                 println!("{}", words.tell("toast-undecryptable", [("who", who.into()), ("frames", (*frames).into())]));
             }
             Notice::OrderRefused(error) => println!("{}", explain::order(error, words)),
-            Notice::Objected { .. } | Notice::Forged { .. } | Notice::Diverged { .. } => {
+            Notice::Objected { .. }
+            | Notice::Forged { .. }
+            | Notice::Diverged { .. }
+            | Notice::Revoked { .. }
+            | Notice::NobodyVouched => {
                 if let Some(sentence) = explain::foul(notice, words) {
                     println!("{sentence}");
                 }
@@ -197,6 +201,7 @@ pub(super) fn with_what_is_there(sources: &SourceArguments, stand_in: StandIn, w
     if *camera != CameraChoice::Default
         && *microphone != MicrophoneChoice::Default
         && *speaker != SpeakerChoice::Default
+        Phase::Locked => words.say("stage-locked"),
     {
         return sources;
     }

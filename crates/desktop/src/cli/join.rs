@@ -77,6 +77,7 @@ pub(super) fn run(arguments: JoinArguments, policy: Policy, words: &Words, quit:
             EndReason::Refused(_)
             | EndReason::Removed
             | EndReason::CardRemoved
+            | EndReason::LevelRaised(_)
             | EndReason::Connection(_)
             | EndReason::Credential(_)
             | EndReason::Untrustworthy(_)

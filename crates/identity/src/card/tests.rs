@@ -104,10 +104,13 @@ fn what_does_not_fit_is_refused_by_name() {
         let open = |uri: &CardUri, pin: &str| Holder::on_card(uri, pin, WALL).map(|_| ()).unwrap_err();
         assert_eq!(open(&anna(), PIN), CardError::NoCredential);
         assert!(matches!(open(&anna(), "0000-wrong"), CardError::Pin { .. }));
-        assert_eq!(open(&CardUri::of_token(&module(), "Nobody"), PIN), CardError::NoToken);
+        let other = open(&CardUri::of_token(&module(), "Nobody"), PIN);
+        let CardError::OtherTokens { wanted, found } = &other else { panic!("{other}") };
+        assert_eq!(wanted, "\"Nobody\"");
+        assert!(found == "\"Anna\", \"Elsa\"" || found == "\"Elsa\", \"Anna\"", "{found}");
         assert_eq!(open(&CardUri { token: None, ..anna() }, PIN), CardError::SeveralTokens);
         let nowhere = folder.join("nothing.so");
-        assert_eq!(open(&CardUri::of_token(&nowhere, "Anna"), PIN), CardError::Module(nowhere));
+        assert_eq!(open(&CardUri::of_token(&nowhere, "Anna"), PIN), CardError::NoModule(nowhere));
         let text = folder.join("softhsm2.conf");
         assert_eq!(open(&CardUri::of_token(&text, "Anna"), PIN), CardError::Module(text));
 
@@ -160,9 +163,27 @@ fn a_card_that_is_taken_out_is_gone_and_comes_back_by_its_pin() {
         fs::rename(&tokens, &pocket).unwrap();
         assert!(!holder.is_present());
         assert_eq!(holder.signer().sign(b"x"), Err(SignError::Unavailable));
+        // Whoever tries meanwhile does not spoil it for later.
+        let missing = Holder::on_card(&uri, PIN, WALL).map(|_| ()).unwrap_err();
+        assert!(matches!(missing, CardError::ModuleStart { .. } | CardError::NoToken), "{missing}");
+        assert_eq!(Holder::on_card(&uri, PIN, WALL).map(|_| ()).unwrap_err(), missing);
         fs::rename(&pocket, &tokens).unwrap();
         let back = Holder::on_card(&uri, PIN, WALL).unwrap();
         assert!(back.is_present() && back.signer().sign(b"x").is_ok());
+    });
+}
+
+#[test]
+fn a_module_without_its_folder_and_one_without_tokens_say_which() {
+    with_tokens("a_module_without_its_folder_and_one_without_tokens_say_which", |folder| {
+        let (tokens, pocket) = (folder.join("tokens"), folder.join("pocket"));
+        fs::rename(&tokens, &pocket).unwrap();
+        let open = || Holder::on_card(&anna(), PIN, WALL).map(|_| ()).unwrap_err();
+        let error = open();
+        assert!(matches!(&error, CardError::ModuleStart { module: named, .. } if *named == module()), "{error}");
+        assert!(error.to_string().contains("token"), "{error}");
+        fs::create_dir(&tokens).unwrap();
+        assert_eq!(open(), CardError::NoToken);
     });
 }
 

@@ -106,7 +106,8 @@ pub fn data(snapshot: &Snapshot, charter: &Charter, wall: u64, words: &Words) ->
         (Some(me), Some(originator)) => me.person.fingerprint == originator.fingerprint.0,
         _ => false,
     };
-    let others = Level::ALL.into_iter().filter(|level| *level != snapshot.level);
+    // Neither the relay nor the office's policy carries more.
+    let others = Level::ALL.into_iter().filter(|level| *level != snapshot.level && *level <= snapshot.ceiling);
     LeadData {
         leads: leads(snapshot),
         locked: governance.locked,
@@ -176,6 +177,14 @@ mod tests {
         assert_eq!(choice_of(&data, Level::Secret).leaving, [named(2), named(3)]);
         assert_eq!(choice_of(&data, Level::Secret).obstacle, None);
         assert!(data.choices.iter().all(|choice| choice.level != snapshot.level));
+    }
+
+    #[test]
+    fn no_level_is_offered_that_the_relay_does_not_carry() {
+        let mut snapshot = sketch::snapshot(2);
+        snapshot.ceiling = Level::Confidential;
+        let offered: Vec<Level> = made(&snapshot, &Charter::default()).choices.iter().map(|it| it.level).collect();
+        assert_eq!(offered, [Level::Unclassified, Level::Confidential]);
     }
 
     #[test]

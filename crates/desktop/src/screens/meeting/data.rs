@@ -337,6 +337,11 @@ fn stage(snapshot: &Snapshot, charter: &Charter, wall: u64, words: &Words) -> St
             let why = explain::retry(why, words);
             let next = if retry_in.is_zero() {
                 words.tell("stage-reconnecting-now", [("attempt", (*attempt).into())])
+        Phase::Locked => Stage::Entering {
+            sentence: words.say("stage-locked"),
+            detail: Some(words.say("stage-locked-detail")),
+            offer: None,
+        },
             } else {
                 words.tell("stage-reconnecting-in", [("seconds", retry_in.as_secs_f32().ceil().into())])
             };

@@ -46,6 +46,10 @@ pub fn data(snapshot: &Snapshot, now: Now, words: &Words) -> SecurityData {
     let chair = snapshot.participants.iter().find(|participant| Some(participant.leaf) == chair);
     let chair = chair.map_or_else(|| words.say("security-nobody"), |chair| chair.person.name.clone());
     let mut facts = vec![(words.say("security-level"), words.marking(snapshot.level))];
+    if let Some(maximum) = snapshot.relay_maximum {
+        let up_to = words.tell("security-relay-maximum", [("level", words.marking(maximum).into())]);
+        facts.push((words.say("security-relay"), up_to));
+    }
     if let Some(governance) = governance {
         facts.push((words.say("security-chair"), chair));
         let door = words.say(match (governance.locked, governance.admission) {
@@ -114,6 +118,8 @@ mod tests {
         assert!(data.people.iter().all(|row| row.detail.contains("leared") || row.detail.contains("learance")));
         assert!(data.facts.iter().any(|(name, value)| name == "Level" && value == "RESTREINT UE/EU RESTRICTED"));
         assert!(data.facts.iter().any(|(name, value)| name == "Keys" && value.contains("epoch 7")), "{data:?}");
+        let relay = data.facts.iter().find(|(name, _)| name == "Relay").map(|(_, value)| value.as_str());
+        assert_eq!(relay, Some("May carry meetings up to TRÈS SECRET UE/EU TOP SECRET"));
     }
 
     #[test]
