@@ -3,6 +3,7 @@
 //! ```text
 //! camera ──▶ CameraInput ──▶ [encoder thread: scale, AV1] ──▶ CameraOutput
 //! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, echo and noise, Opus, copies] ──▶ MicrophoneOutput
+//! screen ──▶ ScreenInput ──▶ [encoder thread: AV1, the same picture until it is sharp] ──▶ ScreenOutput
 //! RemoteFrame (picture) ──▶ VideoReceiver ──▶ [decoder thread: AV1] ──▶ FrameSlot
 //! RemoteFrame (sound) ──▶ SoundReceiver ──▶ [loudspeaker's thread: jitter buffers, Opus, mixer] ──▶ SpeakerStream
 //! ```
@@ -19,6 +20,7 @@ mod mixer;
 pub mod processing;
 mod queue;
 pub mod redundancy;
+pub mod screen;
 pub mod sound;
 pub mod source;
 pub mod stages;
@@ -32,6 +34,7 @@ pub use limiter::Limiter;
 pub use microphone::{MicrophoneCounters, MicrophoneInput, MicrophoneOutput, MicrophonePipeline};
 pub use processing::{Reference, VoiceMode, VoiceProcessor};
 pub use redundancy::{Redundancy, RedundancyControl, redundancy};
+pub use screen::{ScreenCounters, ScreenInput, ScreenOutput, ScreenPipeline};
 pub use sound::{SoundEvent, SoundReceiver, SoundStatistics};
 pub use source::{SoundSource, SourceFrame};
 pub use stages::{FrameTimes, Stages};

@@ -1,6 +1,9 @@
 //! State between a thread that gives and a thread that takes.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// State that one thread changes and another waits for. The lock is held for moments only, never while anybody works.
 #[derive(Debug)]
@@ -39,6 +42,12 @@ impl<Q> Inbox<Q> {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Waits for so long, whatever changes meanwhile; false when the inbox is closed.
+    pub(super) fn rest(&self, time: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), time, |state| !state.closed);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     /// Ends all waiting, now and later.
