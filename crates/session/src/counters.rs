@@ -27,6 +27,10 @@ pub struct Counters {
     pub frames_replayed: u64,
     /// Frames that were no valid ciphertext, or no valid content.
     pub frames_malformed: u64,
+    /// Frames of screens, and of their sound, that their senders may not share.
+    pub frames_without_leave: u64,
+    /// Frames not given out because their track was not proven at the time, or they came after newer ones were.
+    pub frames_unproven: u64,
     /// Pictures given up because one before them was lost.
     pub frames_out_of_chain: u64,
     /// Own frames not sent because the path was down or the participant no member yet.

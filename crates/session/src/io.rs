@@ -12,7 +12,7 @@ use conclave_model::{
 };
 use conclave_transport::{Quality, Transmit, TransportError};
 
-use crate::{Governance, MemberState, Standing, Waiting};
+use crate::{Governance, MemberState, ShareCommand, ShareError, ShareFault, ShareNews, Stage, Standing, Waiting};
 
 /// Who joins which meeting.
 #[derive(Clone, Debug)]
@@ -96,6 +96,8 @@ pub enum Command {
     Leave,
 }
 
+    /// What concerns the sharing of screens; [`Event::ShareRefused`] says where it cannot be.
+    Sharing(ShareCommand),
 /// A picture that the participant wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemberWish {
@@ -184,6 +186,12 @@ pub enum Event {
     Quality(Quality),
     /// Somebody asked to join and was refused by this member's own check.
     NewcomerRefused {
+    /// How the participant's own sound arrives at the one who receives it worst, from the relay on; as the relay says, on
+    /// change. Taken for granted before: without loss.
+    Heard(Quality),
+    /// Nothing comes from the relay, which answers a check every second; said again while that lasts. Another socket, by
+    /// [`Input::LocalAddress`], may get through where this one's way is gone.
+    PathSilent,
         /// Their leaf.
         reference: LeafRef,
         /// Why.
@@ -215,6 +223,22 @@ pub enum Event {
     Objected {
         /// Who made it; authenticated.
         committer: LeafIndex,
+    /// Who shares a screen, who may and who asks. Comes after [`Event::Admitted`] and after every change.
+    Stage(Stage),
+    /// What became of the own wish to share a screen.
+    Share(ShareNews),
+    /// A wish about sharing could not be met.
+    ShareRefused(ShareError),
+    /// A member sends a screen that it may not share, or lets others share without the right to it. Nothing of it is
+    /// given out or counts. At most one a second for each member.
+    ScreenWithheld {
+        /// Who; authenticated.
+        leaf: LeafIndex,
+        /// Why.
+        why: ShareFault,
+        /// How many frames since the last such event.
+        frames: u64,
+    },
         /// Why it is not followed.
         reason: Rejection,
     },
@@ -378,6 +402,9 @@ pub enum Doubt {
     #[error("nobody who may lead the meeting has confirmed it")]
     Silent,
     /// Somebody of the succession, who has a place in it, has proven to be in another group.
+    /// The own screen may not be shared now. The frame is dropped.
+    #[error("nobody has let this member share a screen")]
+    NoLeave,
     #[error("whoever leads the meeting is in another group")]
     Elsewhere,
 }

@@ -42,6 +42,7 @@ mod renewal;
 mod reports;
 mod session;
 mod state;
+mod stage;
 mod throttle;
 mod viewers;
 
@@ -56,3 +57,4 @@ pub use io::{
 };
 pub use session::Session;
 pub use state::{MemberState, SourceState};
+pub use stage::{ShareCommand, ShareError, ShareFault, ShareNews, ShareRequest, Shared, Stage};

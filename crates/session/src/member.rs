@@ -4,6 +4,7 @@ mod following;
 mod leading;
 mod receiving;
 mod sending;
+mod sharing;
 
 use std::{
     ops::ControlFlow,
@@ -30,6 +31,7 @@ use crate::{
     reassembly::SealedFrame,
     renewal::Renewal,
     state::Message,
+    stage::Shares,
     viewers::Viewers,
 };
 
@@ -54,6 +56,7 @@ pub(crate) struct Member {
     epochs: EpochSchedule,
     leading: Leading,
     pulses: Pulses,
+    shares: Shares,
     renewal: Renewal,
     objection: Option<Objection>,
     sender: Sender,
@@ -90,9 +93,11 @@ impl Member {
         let members = group.members().iter().map(|member| member.reference);
         let renewal = Renewal::new(members, reference_of(&group), now);
         Self {
+        let shares = Shares::new(reference_of(&group), papers.invitation().content().sharing, now);
             leading: Leading::new(papers, &group, now),
             renewal,
             group,
+            shares,
             neighbours,
             duty: Duty::default(),
             epochs: EpochSchedule::default(),
@@ -274,6 +279,8 @@ impl Member {
 
     /// Says to all members what they do not know by themselves: the own state, and what this member agreed to.
     fn announce(&mut self, link: &mut Link, now: Instant) {
+            Some(Message::Claim(claim)) => self.hear_claim(leaf, claim, now),
+            Some(Message::Word(word)) => self.hear_word(leaf, word, link, now),
         self.announced = Some(now);
         if let Some(state) = self.state {
             self.broadcast(&Message::State(state), link);
@@ -293,6 +300,9 @@ impl Member {
             Err(error) => tracing::warn!(%error, "not told to the members"),
         }
     }
+        for said in self.shares.repeat() {
+            self.broadcast(&said.into(), link);
+        }
 
     /// Says the wishes to the relay, as far as it knows the members, where that is news.
     fn say_wishes(&mut self, link: &mut Link) {
@@ -322,6 +332,7 @@ impl Member {
         Going::Continue(())
     }
 
+        self.attend_sharing(link, now);
     /// What this member is to commit now: one thing at a time, the chair's orders first.
     fn work(&mut self, link: &mut Link, now: Instant) -> Option<Work> {
         if self.objection.is_some() || self.duty.free_at(now)? > now {

@@ -164,7 +164,8 @@ impl Session {
             (Command::Eject(leaf), _) => self.lead(Leadership::Eject(leaf), now),
             (Command::SetLevel(level), _) => self.lead(Leadership::SetLevel(level), now),
             (Command::Consent(level), _) => self.lead(Leadership::Consent(level), now),
-            (Command::NeedKeyFrame { .. }, _) | (_, Phase::Over) => {}
+            (Command::Sharing(wanted), Phase::Member(member)) => member.share(wanted, link, now),
+            (Command::NeedKeyFrame { .. } | Command::Sharing(_), _) | (_, Phase::Over) => {}
         }
         Ok(())
     }

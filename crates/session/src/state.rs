@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::stage::{Claim, Word};
+
 /// Which sources a member has open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MemberState {
@@ -34,6 +36,10 @@ pub(crate) enum Message {
     State(MemberState),
     /// The originator agrees to a lower level; signed, and checked as such.
     Consent(Bytes),
+    /// What the member wants or does about sharing a screen.
+    Claim(Claim),
+    /// Who may share a screen.
+    Word(Word),
 }
 
 /// More than any message has. A consent brings a chain of certificates.

@@ -124,6 +124,10 @@ const HISTORY: usize = 400;
 /// What is known in a meeting with somebody hostile.
 pub(crate) struct Hostile {
     pub(crate) cast: Arc<Cast>,
+            | Event::Stage(_)
+            | Event::Share(_)
+            | Event::ShareRefused(_)
+            | Event::ScreenWithheld { .. }
     pub(crate) signs: Vec<(Instant, usize, Sign)>,
     pub(crate) tamper: Option<Tamper>,
     /// What the relay said of late, and to whom.

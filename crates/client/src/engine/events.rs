@@ -50,6 +50,10 @@ impl Meeting<'_> {
             Event::Objected { committer, reason } => {
                 let who = self.engine.members.name_of(committer);
                 self.engine.view.notice(Notice::Objected { who, reason: reason.to_string() });
+            Event::Stage(stage) => self.on_stage(stage, now),
+            Event::Share(news) => self.on_share(news, now),
+            Event::ShareRefused(error) => self.on_share_refused(error, now),
+            Event::ScreenWithheld { leaf, why, frames } => self.on_screen_withheld(leaf, why, frames),
             }
             Event::TrackForged { leaf, track } => {
                 let who = self.engine.members.forged(leaf);

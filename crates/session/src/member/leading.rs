@@ -284,7 +284,13 @@ impl Leading {
         group.members().iter().find(|member| member.person.fingerprint == name.0).map(|member| member.leaf)
     }
 
-    fn leads(&self, group: &Group) -> bool {
+    /// Whether a member of the group is of the signed succession.
+    pub(super) fn is_successor(&self, member: &conclave_e2ee::Member) -> bool {
+        self.succession.iter().any(|name| name.0 == member.person.fingerprint)
+    }
+
+    /// Whether this member leads.
+    pub(super) fn leads(&self, group: &Group) -> bool {
         self.leader(group) == Some(group.me())
     }
 

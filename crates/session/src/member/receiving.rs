@@ -24,6 +24,8 @@ use crate::{
     throttle::Throttle,
 };
 
+use super::sharing::Screens;
+
 /// Another member is not asked for key frames of one track more often than this.
 const KEY_FRAME_INTERVAL: Duration = Duration::from_millis(300);
 
@@ -42,6 +44,7 @@ pub(super) struct Receiver {
     pictures: BTreeMap<RemoteTrack, VideoOrder>,
     key_frames: Throttle<RemoteTrack>,
     reports: Reports,
+    pub(super) screens: Screens,
     /// When this member came, or the group to another level.
     began: Option<Instant>,
 }
@@ -54,6 +57,7 @@ impl Receiver {
             pictures: BTreeMap::new(),
             key_frames: Throttle::new(KEY_FRAME_INTERVAL),
             reports: Reports::default(),
+            screens: Screens::default(),
             began: None,
         }
     }
@@ -87,6 +91,7 @@ impl Receiver {
     /// Forgets a member who went; the leaf may be another's soon.
     pub(super) fn forget(&mut self, leaf: LeafIndex, link: &mut Link) {
         self.checker.forget(leaf);
+        self.screens.forget(leaf);
         self.pictures.retain(|(other, _), _| *other != leaf);
         link.counters.received.retain(|(other, _), _| *other != leaf);
     }
@@ -105,7 +110,29 @@ impl Receiver {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, neighbours: &Neighbours, link: &mut Link, now: Instant) {
+    /// Whose screen is given out from now on, if anybody's.
+    pub(super) fn show_screen(&mut self, of: Option<LeafIndex>, neighbours: &Neighbours, link: &mut Link, now: Instant) {
+        let Some(change) = self.screens.show(of) else { return };
+        self.pictures.retain(|(leaf, track), _| *track != TrackKind::Screen || Some(*leaf) == of);
+        // What was held back so far may have been its key frame.
+        if change.missed && let Some(leaf) = of {
+            self.need_key_frame(leaf, TrackKind::Screen, neighbours, link, now);
+        }
+    }
+
+    /// `wishes` are those of which the relay knows: other pictures are not expected to come.
+    pub(super) fn handle_timeout(
+        &mut self,
+        neighbours: &Neighbours,
+        wishes: &[MemberWish],
+        link: &mut Link,
+        now: Instant,
+    ) {
+        let is_wished = |leaf: LeafIndex, track: TrackKind| {
+            wishes.iter().any(|wish| (wish.leaf, wish.track) == (leaf, track) && wish.height > 0)
+        };
+        self.checker.handle_timeout(|leaf, track| !track.is_video() || is_wished(leaf, track), now);
+        self.tell_held(neighbours, link, now);
         for sender in self.holding.expire(now) {
             self.not_opened(sender, UndecryptableCause::UnknownEpoch, neighbours, link, now);
         }
@@ -201,6 +228,10 @@ impl Receiver {
             if frame.key {
                 self.key_frames.satisfied((leaf, track));
             }
+        if !self.screens.admits(leaf, track, now) {
+            link.counters.frames_without_leave += 1;
+            return;
+        }
             link.put(Output::RemoteFrame(RemoteFrame { from: leaf, track, number, frame, received, opened: now }));
         }
     }

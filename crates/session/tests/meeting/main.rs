@@ -9,5 +9,6 @@ mod levels;
 mod media;
 mod membership;
 mod secrecy;
+mod sharing;
 mod vouching;
 mod world;

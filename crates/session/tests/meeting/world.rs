@@ -20,7 +20,7 @@ use conclave_model::{
 };
 use conclave_relay_core::{Admitted, ConnectionId, Output as RelayOutput, Relay, RelayConfig};
 use conclave_session::{
-    Command, Event, Input, MemberState, MemberWish, Output, Session, SessionConfig, SourceState, Transmit,
+    Command, Event, Input, MemberState, MemberWish, Output, Session, SessionConfig, SessionError, SourceState, Transmit,
 };
 
 use seat::Seat;
@@ -154,6 +154,17 @@ impl World {
     pub(crate) fn command(&mut self, seat: usize, command: Command) {
         self.seats[seat].session.as_mut().unwrap().handle_input(Input::Command(command), self.now).unwrap();
         self.drain(seat);
+    }
+
+    /// An encoder of somebody's finished a frame.
+    pub(crate) fn send(&mut self, seat: usize, track: TrackKind, key: bool) -> Result<(), SessionError> {
+        let time = MediaTime(WALL * 1_000_000) + (self.now - self.start);
+        let data = Bytes::from(vec![u8::try_from(seat).unwrap(); 2_000]);
+        let (encode_delay, layer, back) = (Duration::from_millis(3), Layer(0), u8::from(!key));
+        let frame = EncodedFrame { time, encode_delay, key, layer, discardable: false, back, data };
+        let sent = self.seats[seat].session.as_mut().unwrap().handle_input(Input::LocalFrame(track, frame), self.now);
+        self.drain(seat);
+        sent
     }
 
     /// The client is gone without a word, and the relay notices.

@@ -69,6 +69,7 @@ impl Simulation {
             | Event::Standing { .. }
             | Event::TrackForged { .. }
                 if self.hostile.is_some() => {}
+            | Event::ScreenWithheld { .. }
             // Who was put out may come again before the relay has heard of it.
             Event::NewcomerRefused { error: NewcomerError::Ejected | NewcomerError::Member(_), .. }
                 if self.leading.is_some() => {}
@@ -85,6 +86,10 @@ impl Simulation {
                 return Err(Violation::Suspected { who, leaf, what: "is not whose media they get" });
             }
             Event::MemberState { .. }
+            Event::ScreenWithheld { leaf, .. } => {
+                return Err(Violation::Suspected { who, leaf, what: "shares a screen without leave" });
+            }
+            Event::TrackHeld { leaf, track, held } => return self.on_held(who, leaf, track, held),
             | Event::LayersWanted { .. }
             | Event::Budget(_)
             | Event::Quality(_)
@@ -95,6 +100,9 @@ impl Simulation {
             | Event::Delayed(_)
             | Event::Revoked { .. }
             | Event::NobodyVouched
+            | Event::Stage(_)
+            | Event::Share(_)
+            | Event::ShareRefused(_)
         Ok(())
     }
 

@@ -106,7 +106,9 @@ impl Pair {
 
     fn pass(&mut self, time: Duration) -> Vec<Output> {
         self.now += time;
-        self.receiver.handle_timeout(&self.neighbours, &mut self.link, self.now);
+        let wish = |track| MemberWish { leaf: self.alice.me(), track, height: 720 };
+        let wishes = [TrackKind::Camera, TrackKind::Screen].map(wish);
+        self.receiver.handle_timeout(&self.neighbours, &wishes, &mut self.link, self.now);
         self.outputs()
     }
 
@@ -282,4 +284,38 @@ fn sound_in_layers_is_refused() {
     let sealed = pair.alice.seal_frame(&head, &[0; 20]).unwrap().to_vec();
     let outputs = pair.give(SealedFrame { head, sealed, received: pair.now });
     assert_eq!(causes(&outputs), [(Some(pair.alice.me()), UndecryptableCause::Malformed)]);
+}
+
+#[test]
+fn a_screen_without_leave_is_held_back_counted_and_named_once_it_goes_on() {
+    let mut pair = Pair::new();
+    let alice = pair.alice.me();
+    let mut named = 0;
+    for number in 0..100 {
+        for track in [TrackKind::Screen, TrackKind::ScreenAudio] {
+            let frame = pair.seal(track, number, true, b"");
+            assert_eq!(frames(&pair.give(frame)), []);
+        }
+        pair.pass(Duration::from_millis(50));
+        for (leaf, frames) in pair.receiver.screens.due(pair.now) {
+            assert_eq!((leaf, frames > 0), (alice, true));
+            assert!(number >= 40, "the first two seconds may be on their way");
+            named += 1;
+        }
+    }
+    assert!((3..=4).contains(&named), "named {named} times in three seconds");
+    assert_eq!(pair.link.counters.frames_without_leave, 200);
+    assert!(!pair.link.counters.received.contains_key(&(alice, TrackKind::Screen)));
+    let frame = pair.seal(TrackKind::Camera, 0, true, b"");
+    assert_eq!(frames(&pair.give(frame)), [0], "the camera needs no leave");
+
+    pair.receiver.show_screen(Some(alice), &pair.neighbours, &mut pair.link, pair.now);
+    let asks = pair.outputs().iter().any(|output| matches!(output, Output::Signal(ToRelay::NeedKeyFrame(_))));
+    assert!(asks, "what was held back may have been the key frame");
+    let frame = pair.seal(TrackKind::Screen, 100, true, b"");
+    assert_eq!(frames(&pair.give(frame)), [100]);
+    pair.receiver.show_screen(None, &pair.neighbours, &mut pair.link, pair.now);
+    let frame = pair.seal(TrackKind::Screen, 101, true, b"");
+    assert_eq!(frames(&pair.give(frame)), []);
+    assert_eq!(pair.receiver.screens.due(pair.now), [], "what was under way when it ended is nobody's fault");
 }
