@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice};
+use conclave_capture::{CameraChoice, MicrophoneChoice, ScreenChoice, SpeakerChoice};
 use conclave_model::{LeafIndex, LeafRef, Level, TrackKind};
 use tokio::sync::mpsc;
 
@@ -42,6 +42,8 @@ pub enum Command {
     /// What the chair or the originator wants; [`Notice::OrderRefused`](crate::Notice::OrderRefused) says where it cannot
     /// be.
     Lead(Order),
+    /// What concerns the sharing of screens; [`Notice::Sharing`](crate::Notice::Sharing) says what comes of it.
+    Share(Share),
     /// Says goodbye and ends.
     Leave,
 }
@@ -61,6 +63,24 @@ pub enum Order {
     SetLevel(Level),
     /// Agrees, as the originator, that the classification goes down to this.
     Consent(Level),
+}
+
+/// What is wanted of the sharing of screens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Shares this, which is of this level: at once where that may be, else the chair is asked first and the choice
+    /// remembered. In the place of what is shared already.
+    Screen(ScreenChoice, Level),
+    /// Asks for the leave to share something of this level, which is chosen later.
+    Ask(Level),
+    /// Ends the own sharing, takes the request back, or gives the leave back.
+    Stop,
+    /// Lets a member share, in the place of whoever does. The chair's.
+    Grant(LeafIndex),
+    /// Does not let a member share who asks. The chair's.
+    Deny(LeafIndex),
+    /// Ends the sharing of whoever does. The chair's.
+    StopSharer,
 }
 
 /// A picture that is wanted.

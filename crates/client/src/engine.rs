@@ -6,7 +6,11 @@ mod ladder;
 mod local;
 mod meeting;
 mod members;
+mod moving;
+mod own_camera;
+mod own_screen;
 mod presence;
+mod sharing;
 mod signals;
 mod socket;
 mod tally;
@@ -19,10 +23,12 @@ use conclave_e2ee::Memory;
 use conclave_identity::{Holder, Invitation, TlsError, WindowError};
 use conclave_model::wire::signal::Refusal;
 use rustls::ClientConfig;
+use conclave_session::MemberState;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Command, Config, ConnectError, EndReason, Notice, Order, Phase, RetryReason, StartError,
+    Command, Config, ConnectError, EndReason, Notice, Order, Phase, RetryReason, Share, SharingNotice,
+    StartError,
     client::Shared,
     clock::{now, wall_clock},
     connect::dial,
@@ -32,6 +38,7 @@ use backoff::Backoff;
 use local::{FromMedia, Local};
 use meeting::Meeting;
 use members::Members;
+use own_screen::OwnScreen;
 use presence::Presence;
 use tally::Tally;
 use view::View;
@@ -74,6 +81,7 @@ struct Engine {
     media: mpsc::Receiver<FromMedia>,
     local: Local,
     members: Members,
+    screen: OwnScreen,
     view: View,
     backoff: Backoff,
     presence: Presence,
@@ -96,6 +104,7 @@ enum Effect {
     Nothing,
     Lead(Order),
     Announce,
+    Share(Share),
     Wishes,
     Leave,
 }
@@ -157,6 +166,7 @@ impl Engine {
         let (to_engine, media) = mpsc::channel(FROM_MEDIA);
         let own = shared.frames.own_slot();
         let take_over = config.take_over;
+        let screen = OwnScreen::new(shared.frames.own_screen_slot(), config.video.max_bitrate, to_engine.clone());
         let members = Members::new(shared, config.watch, to_engine.clone(), config.decode_to.clone());
         let local = Local::start(&config, own, &to_engine, members.sound())?;
         let fingerprint = config.holder.person().fingerprint;
@@ -168,6 +178,7 @@ impl Engine {
             media,
             local,
             members,
+            screen,
             view,
             backoff: Backoff::new(seed),
             presence: Presence::new(now()),
@@ -271,6 +282,7 @@ impl Engine {
             Command::Lead(order) => return Effect::Lead(order),
             Command::Leave => return Effect::Leave,
         }
+            Command::Share(wanted) => return Effect::Share(wanted),
         self.view.touch();
         Effect::Announce
     }
@@ -290,7 +302,7 @@ impl Engine {
                 None
             }
             FromMedia::Frame(track, _) if !self.local.may_send(track) => None,
-            FromMedia::Frame(..) | FromMedia::NeedKeyFrame(..) => Some(item),
+            FromMedia::Frame(..) | FromMedia::NeedKeyFrame(..) | FromMedia::Screen(..) => Some(item),
         }
     }
 
@@ -311,13 +323,25 @@ impl Engine {
     }
 
     fn publish(&mut self) {
-        self.view.publish(&self.local, &self.members);
+        let state = self.announcement();
+        self.view.publish(&self.local, &self.screen, &self.members, state);
+    /// What the others are told of the own sources.
+    fn announcement(&self) -> MemberState {
+        MemberState { screen: self.screen.announcement(), ..self.local.announcement() }
+    }
+
     }
 
     /// Forgets what belonged to a session that ended.
     fn session_over(&mut self) {
         self.members.clear();
         self.tally.session_over();
+        if !self.screen.is_idle() {
+            // Another session has no leave yet.
+            self.screen.stop();
+            self.view.notice(Notice::Sharing(SharingNotice::Disconnected));
+        }
+        self.local.set_heard(conclave_session::Quality::default());
         self.view.session_over();
     }
 
@@ -359,3 +383,4 @@ impl Engine {
         drop(self.members);
     }
 }
+        drop(self.screen);

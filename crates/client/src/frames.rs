@@ -18,6 +18,7 @@ use conclave_model::{LeafIndex, Picture, TrackKind};
 pub struct Frames {
     slots: ArcSwap<BTreeMap<(LeafIndex, TrackKind), Arc<FrameSlot>>>,
     own: Arc<FrameSlot>,
+    own_screen: Arc<FrameSlot>,
 }
 
 /// The newest picture of one track.
@@ -48,6 +49,16 @@ impl Frames {
         self.own.generation()
     }
 
+    /// The newest picture of the own screen that is shared.
+    pub fn own_screen(&self) -> Option<Arc<Picture>> {
+        self.own_screen.latest()
+    }
+
+    /// How many times [`Frames::own_screen`] has changed.
+    pub fn own_screen_generation(&self) -> u64 {
+        self.own_screen.generation()
+    }
+
     /// The slot of a track, made if there was none. Called by the engine thread only.
     pub(crate) fn slot(&self, leaf: LeafIndex, track: TrackKind) -> Arc<FrameSlot> {
         if let Some(slot) = self.slots.load().get(&(leaf, track)) {
@@ -61,6 +72,11 @@ impl Frames {
     /// The slot of the own camera.
     pub(crate) fn own_slot(&self) -> Arc<FrameSlot> {
         Arc::clone(&self.own)
+    }
+
+    /// The slot of the own screen.
+    pub(crate) fn own_screen_slot(&self) -> Arc<FrameSlot> {
+        Arc::clone(&self.own_screen)
     }
 
     /// Makes the own camera known under the own leaf.

@@ -32,17 +32,20 @@ mod process;
 mod report;
 mod snapshot;
 
-pub use client::{Client, Command, Order, QueueFull, StartError, Waker, Watched};
+pub use client::{Client, Command, Order, QueueFull, Share, StartError, Waker, Watched};
 pub use clock::{media_clock, wall_clock};
-pub use conclave_session::{Doubt, Governance, OrderError, Standing, Waiting};
+pub use conclave_capture::{ScreenChoice, ScreenError, ScreenPause};
+pub use conclave_session::{
+    Doubt, Governance, OrderError, ShareError, ShareFault, ShareRequest, Shared, Stage, Standing, Waiting,
+};
 pub use config::{Config, DecodedSink, VideoQuality, Watch};
 pub use connect::{ConnectError, Step};
 pub use frames::{FrameSlot, Frames};
 pub use impair::Impairment;
-pub use notice::{Notice, Notices};
+pub use notice::{Notice, Notices, SharingNotice};
 pub use preview::Preview;
 pub use process::ProcessUse;
 pub use report::{DroppedReport, LatencyReport, PairReport, ProcessReport, Report, SentReport, StagesReport};
 pub use snapshot::{
-    EndReason, KeyState, LocalSource, Participant, Phase, Quality, RetryReason, Snapshot, SpeakerState,
+    EndReason, KeyState, LocalSource, OwnShare, Participant, Phase, Quality, RetryReason, Snapshot, SpeakerState,
 };

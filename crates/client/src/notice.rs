@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use conclave_capture::{CaptureError, DeviceKind};
-use conclave_model::{LeafRef, TrackKind};
-use conclave_session::{OrderError, UndecryptableCause};
+use conclave_capture::{CaptureError, DeviceKind, ScreenError};
+use conclave_model::{LeafRef, Level, TrackKind};
+use conclave_session::{OrderError, ShareError, ShareFault, UndecryptableCause};
 
 use crate::RetryReason;
 
@@ -78,12 +78,57 @@ pub enum Notice {
     /// Nobody else who may lead was in the meeting that the client, who may, has come into: who is there was let in by
     /// nobody who may.
     NobodyVouched,
+    /// Something about the sharing of screens.
+    Sharing(SharingNotice),
     /// An encoder failed; the track is no longer sent.
     EncoderFailed {
         /// Of which device.
         device: DeviceKind,
         /// What happened.
         reason: String,
+    },
+}
+
+/// What must be said about the sharing of screens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SharingNotice {
+    /// The own screen may be shared now.
+    Granted,
+    /// The chair does not let this participant share.
+    Denied,
+    /// The own sharing was ended by the chair, or somebody else shares now.
+    Stopped,
+    /// The meeting's level, which this is, went below the label, so the own sharing ended.
+    LevelLowered(Level),
+    /// What was wanted cannot be.
+    Refused {
+        /// Why.
+        error: ShareError,
+        /// Who shares already, where that is why.
+        busy: Option<String>,
+    },
+    /// What was shared is gone or never was there, so the own sharing ended.
+    Lost(ScreenError),
+    /// The connection was lost, and with it the leave to share.
+    Disconnected,
+    /// The encoder failed and goes on by itself.
+    EncoderFailed(String),
+    /// Somebody else shares a screen from now on.
+    Began {
+        /// The certified name.
+        who: Option<String>,
+        /// The level of what they share.
+        label: Level,
+    },
+    /// A member sends a screen that it may not share, or lets others share without the right to it. Nothing of it is
+    /// shown or counts.
+    Withheld {
+        /// The certified name.
+        who: Option<String>,
+        /// Why.
+        why: ShareFault,
+        /// How many frames.
+        frames: u64,
     },
 }
 

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conclave_capture::CaptureError;
+use conclave_capture::{CaptureError, ScreenChoice, ScreenPause};
 use conclave_model::{Bitrate, Epoch, LeafIndex, Level, Person, wire::signal::Refusal};
-use conclave_session::{Doubt, Governance, SourceState, Standing, Waiting};
+use conclave_session::{Doubt, Governance, SourceState, Stage, Standing, Waiting};
 
 use crate::ConnectError;
 
@@ -36,6 +36,10 @@ pub struct Snapshot {
     pub epoch: Epoch,
     /// The name of the cipher suite.
     pub suite: &'static str,
+    /// Who shares a screen, who may, and who asks.
+    pub stage: Stage,
+    /// How the own screen stands.
+    pub own_share: OwnShare,
     /// The own microphone.
     pub microphone: LocalSource,
     /// The own camera.
@@ -159,6 +163,8 @@ pub struct Participant {
     pub camera: SourceState,
     /// How loud the member is right now, from 0 to 1, measured here.
     pub speaking: f32,
+    /// What the member says of the screen that it shares: [`SourceState::Missing`] while it gives no picture.
+    pub screen: SourceState,
     /// Whether it is this client.
     pub is_me: bool,
     /// Whether frames of the member open.
@@ -169,6 +175,40 @@ pub struct Participant {
     pub picture_seen: bool,
 }
 
+    /// Whether a picture of the screen that it shares was decoded.
+    pub screen_seen: bool,
+}
+
+/// How the own screen stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OwnShare {
+    /// Not shared, and nobody asked to.
+    #[default]
+    Idle,
+    /// Asked for; it is the chair's to say.
+    Asking {
+        /// The level of what would be shared.
+        label: Level,
+    },
+    /// It may be shared, and is not yet.
+    Granted {
+        /// What was chosen when it was asked for.
+        wanted: Option<(ScreenChoice, Level)>,
+    },
+    /// Being opened; the system may ask which one.
+    Opening {
+        /// The level of what will be shared.
+        label: Level,
+    },
+    /// The others see it.
+    Sharing {
+        /// What is shared: a screen's connector, a window's title. Confidential: shown, never logged.
+        name: String,
+        /// Its level.
+        label: Level,
+        /// Why it gives no picture for now.
+        paused: Option<ScreenPause>,
+    },
 /// Whether what a member sends can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {

@@ -55,13 +55,6 @@ impl Meeting<'_> {
             Event::ShareRefused(error) => self.on_share_refused(error, now),
             Event::ScreenWithheld { leaf, why, frames } => self.on_screen_withheld(leaf, why, frames),
             }
-            Event::TrackForged { leaf, track } => {
-                let who = self.engine.members.forged(leaf);
-                self.engine.view.notice(Notice::Forged { who, track });
-                self.engine.view.touch();
-            }
-            Event::MemberState { leaf, state } => {
-                self.engine.members.set_state(leaf, state);
             Event::Delayed(Some(Delay::Locked)) => self.engine.view.phase(Phase::Locked),
             Event::Delayed(None) => self.engine.view.phase(Phase::Waiting),
             Event::Revoked { leaf } => {
@@ -71,7 +64,22 @@ impl Meeting<'_> {
             Event::NobodyVouched => self.engine.view.notice(Notice::NobodyVouched),
                 self.engine.view.touch();
             }
-            Event::KeyFrameWanted { track, .. } => {
+            Event::TrackHeld { leaf, track, held } => {
+                self.engine.members.held(leaf, track, held);
+                self.engine.view.touch();
+            }
+            Event::MemberState { leaf, state } => {
+                self.engine.members.set_state(leaf, state);
+                self.engine.view.touch();
+            }
+            Event::KeyFrameWanted { track: TrackKind::Screen, .. } => self.engine.screen.request_key_frame(),
+            Event::LayersWanted { track: TrackKind::Screen, layers } => self.engine.screen.set_wanted(layers != 0),
+            Event::KeyFrameWanted { track, layer } => {
+                if track == TrackKind::Camera {
+                    self.engine.local.request_key_frame(layer);
+                }
+            }
+            Event::LayersWanted { track, layers } => {
                 if track == TrackKind::Camera {
                     self.engine.local.request_key_frame();
                 }
@@ -79,7 +87,8 @@ impl Meeting<'_> {
             // The camera sends one encoding, whoever watches.
             Event::LayersWanted { track, layers } => tracing::debug!(?track, layers, "layers wanted"),
             Event::Budget(budget) => {
-                self.engine.local.set_budget(budget);
+                let rest = self.engine.screen.set_budget(budget);
+                self.engine.local.set_budget(rest);
                 self.engine.view.quality().send_budget = Some(budget);
             }
             Event::PathUp => {
@@ -88,7 +97,8 @@ impl Meeting<'_> {
                 self.path_due = None;
                 self.engine.view.quality().path_up = true;
                 // Whatever was encoded before had no way to go.
-                self.engine.local.request_key_frame();
+                self.engine.local.request_key_frames();
+                self.engine.screen.request_key_frame();
             }
             Event::PathDown => {
                 self.path_due = Some(now + PATH_GONE);

@@ -13,7 +13,7 @@ use conclave_model::{Bitrate, EncodedFrame, TrackKind};
 use conclave_session::{MemberState, SourceState};
 use tokio::sync::mpsc;
 
-use super::ladder::{Rung, bears_picture};
+use super::{own_camera::OwnCamera, own_screen::ScreenNews};
 use crate::{
     Config, LocalSource, Notice, SpeakerState, VideoQuality,
     clock::media_clock,
@@ -35,6 +35,8 @@ pub(crate) enum FromMedia {
     EncoderFailed(DeviceKind, String),
     /// A device opened, closed or failed.
     Device(DeviceKind, DeviceState),
+    /// The own screen, and which sharing of it.
+    Screen(u64, ScreenNews),
     /// A decoder cannot go on.
     NeedKeyFrame(conclave_model::LeafIndex, TrackKind),
 }

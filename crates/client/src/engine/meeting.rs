@@ -128,12 +128,17 @@ impl<'e> Meeting<'e> {
                 Some(FromMedia::NeedKeyFrame(leaf, track)) => {
                     self.command(SessionCommand::NeedKeyFrame { leaf, track }, now);
                 }
-                Some(FromMedia::Device(..) | FromMedia::EncoderFailed(..)) => {}
+                Some(FromMedia::Device(..) | FromMedia::EncoderFailed(..) | FromMedia::Screen(..)) => {}
                 // A device came or went.
                 None => self.announce(now),
             }
             next = self.engine.media.try_recv().ok();
         }
+            if let FromMedia::Screen(number, news) = item {
+                self.on_screen(number, news, now);
+                next = self.engine.media.try_recv().ok();
+                continue;
+            }
         self.engine.publish();
     }
 
@@ -160,6 +165,7 @@ impl<'e> Meeting<'e> {
 
     fn on_wake(&mut self, now: Instant) {
         self.socket.send_delayed(now);
+            Effect::Share(wanted) => self.share(wanted, now),
         self.on_datagrams(now);
         if now >= self.wake {
             self.input(Input::Timeout, now);
@@ -186,7 +192,7 @@ impl<'e> Meeting<'e> {
     }
 
     /// Gives the session something and does what it asks for.
-    fn input(&mut self, input: Input<'_>, now: Instant) {
+    pub(super) fn input(&mut self, input: Input<'_>, now: Instant) {
         if let Err(error) = self.session.handle_input(input, now) {
             // What is fatal comes as an event as well.
             tracing::debug!(%error, "an input was not taken");
@@ -219,7 +225,7 @@ impl<'e> Meeting<'e> {
 
     pub(super) fn announce(&mut self, now: Instant) {
         if self.engine.members.me().is_some() {
-            self.command(SessionCommand::Announce(self.engine.local.announcement()), now);
+            self.command(SessionCommand::Announce(self.engine.announcement()), now);
         }
     }
 

@@ -26,6 +26,9 @@ use crate::{
 /// How long a member counts as failing after the last frame that did not open.
 const FAILING: Duration = Duration::from_secs(3);
 
+/// The height at which a shared screen is asked for: as it is.
+const SCREEN: u16 = 1200;
+
 /// Everybody in the group, with what decodes them.
 pub(crate) struct Members {
     me: Option<LeafIndex>,
@@ -36,6 +39,8 @@ pub(crate) struct Members {
     /// What was received of people in earlier sessions, by the fingerprint of their certificates.
     past: BTreeMap<[u8; 32], PairReport>,
     watch: Wanted,
+    /// Whose screen is shared.
+    screen: Option<LeafIndex>,
     shared: Arc<Shared>,
     to_engine: mpsc::Sender<FromMedia>,
     sink: Option<Arc<dyn DecodedSink>>,
@@ -97,6 +102,7 @@ impl Members {
             watch,
             shared,
             to_engine,
+            screen: None,
             sink,
         }
     }
@@ -115,6 +121,7 @@ impl Members {
     pub(crate) fn clear(&mut self) {
         self.me = None;
         self.set_roster(&[]);
+        self.set_shared(None);
         self.shared.frames.retain(|_, _| false);
     }
 
@@ -157,6 +164,18 @@ impl Members {
 
     /// Takes a frame that was opened.
     pub(crate) fn frame(&mut self, frame: RemoteFrame) {
+    /// Whose screen is shared, if anybody's; the last picture of another's goes.
+    pub(crate) fn set_shared(&mut self, of: Option<LeafIndex>) {
+        if let Some(before) = self.screen.filter(|before| Some(*before) != of)
+            && let Some(entry) = self.entries.get_mut(&before)
+        {
+            // With its decoder: a picture in it must not come out later.
+            entry.videos.remove(&TrackKind::Screen);
+            self.shared.frames.retain(|leaf, track| leaf != before || track != TrackKind::Screen);
+        }
+        self.screen = of;
+    }
+
         let (leaf, track) = (frame.from, frame.track);
         let Some(entry) = self.entries.get_mut(&leaf).filter(|_| Some(leaf) != self.me) else { return };
         entry.opened = true;
@@ -166,7 +185,8 @@ impl Members {
         }
         if !entry.videos.contains_key(&track) {
             let slot = self.shared.frames.slot(leaf, track);
-            match start_video(leaf, track, slot, entry, &self.shared, &self.to_engine, self.sink.clone()) {
+            let hold = if track == TrackKind::Camera { self.sound.lips(leaf) } else { no_hold() };
+            match start_video(leaf, track, (slot, hold), entry, &self.shared, &self.to_engine, self.sink.clone()) {
                 Ok(video) => drop(entry.videos.insert(track, video)),
                 Err(error) => {
                     // The next frame tries again; the picture is missing until then.
@@ -228,7 +248,11 @@ impl Members {
         let others = || self.entries.keys().filter(|leaf| Some(**leaf) != self.me);
         match &self.watch {
             Wanted::All(height) => {
-                others().map(|leaf| MemberWish { leaf: *leaf, track: TrackKind::Camera, height: *height }).collect()
+                // What is shown to all comes first.
+                let screen = others().filter(|leaf| Some(**leaf) == self.screen);
+                let screen = screen.map(|leaf| MemberWish { leaf: *leaf, track: TrackKind::Screen, height: SCREEN });
+                let camera = |leaf: &LeafIndex| MemberWish { leaf: *leaf, track: TrackKind::Camera, height: *height };
+                screen.chain(others().map(camera)).collect()
             }
             Wanted::Named(watched) => watched
                 .iter()
@@ -285,6 +309,7 @@ impl Members {
                 },
             }
         };
+                screen: state.screen,
         self.entries.iter().map(participant).collect()
     }
 
@@ -295,6 +320,7 @@ impl Members {
 
     /// What was received of each other person, now and in earlier sessions. `to` is the own name.
     pub(crate) fn pairs(&self, people: &BTreeMap<[u8; 32], String>, to: &str) -> Vec<PairReport> {
+                screen_seen: entry.videos.get(&TrackKind::Screen).is_some_and(Video::is_seen),
         let statistics = self.sound.statistics();
         let mut pairs = self.past.clone();
         for (leaf, entry) in &self.entries {

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use conclave_model::{Epoch, Level};
-use conclave_session::{Governance, Waiting};
+use conclave_model::{Epoch, LeafIndex, Level};
+use conclave_session::{Governance, MemberState, Stage, Waiting};
 
-use super::{local::Local, members::Members};
+use super::{local::Local, members::Members, own_screen::OwnScreen};
 use crate::{
-    Config, EndReason, LocalSource, Notice, Phase, RetryReason, Snapshot, SpeakerState, client::Shared,
+    Config, EndReason, LocalSource, Notice, OwnShare, Phase, RetryReason, Snapshot, SpeakerState, client::Shared,
     connect::relay_name, notice::NoticeSender, report::Report, snapshot::Quality,
 };
 
@@ -39,6 +39,9 @@ pub(crate) fn first_snapshot(config: &Config) -> Snapshot {
         microphone: LocalSource { on: config.microphone_on, ..LocalSource::default() },
         camera: LocalSource { on: config.camera_on, ..LocalSource::default() },
         speaker: SpeakerState::default(),
+        voice: config.voice,
+        stage: Stage { rule: content.sharing, ..Stage::default() },
+        own_share: OwnShare::Idle,
         quality: Quality::default(),
         relay: relay_name(&content.relay),
         relay_maximum: None,
@@ -100,6 +103,27 @@ impl View {
         self.dirty = true;
     }
 
+    /// Who shares a screen, who may and who asks.
+    pub(crate) fn stage(&self) -> &Stage {
+        &self.base.stage
+    }
+
+    /// Changes who shares a screen.
+    pub(crate) fn set_stage(&mut self, stage: Stage) {
+        self.base.stage = stage;
+        self.dirty = true;
+    }
+
+    /// The level, as last heard of.
+    pub(crate) fn level(&self) -> Level {
+        self.base.level
+    }
+
+    /// Who leads, as last heard of.
+    pub(crate) fn chair(&self) -> Option<LeafIndex> {
+        self.base.governance.as_ref()?.chair
+    }
+
     /// Changes who waits.
     pub(crate) fn set_lobby(&mut self, lobby: Arc<[Waiting]>) {
         self.base.lobby = lobby;
@@ -129,6 +153,7 @@ impl View {
         self.base.quality = Quality::default();
         self.base.governance = None;
         self.base.lobby = Arc::from([]);
+        self.base.stage = Stage { rule: self.base.stage.rule, ..Stage::default() };
         self.base.keys_since = None;
         self.dirty = true;
     }
@@ -152,7 +177,7 @@ impl View {
     }
 
     /// Shows what has changed since the last time, if anything has.
-    pub(crate) fn publish(&mut self, local: &Local, members: &Members) {
+    pub(crate) fn publish(&mut self, local: &Local, screen: &OwnScreen, members: &Members, own: MemberState) {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
@@ -162,6 +187,8 @@ impl View {
             microphone: local.microphone_state.clone(),
             camera: local.camera_state.clone(),
             speaker: local.speaker_state.clone(),
+            voice: local.voice_mode(),
+            own_share: screen.state().clone(),
             ..self.base.clone()
         };
         self.shared.snapshot.store(Arc::new(snapshot));
