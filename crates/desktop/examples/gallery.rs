@@ -1,11 +1,13 @@
 //! Shows one screen with made-up content, for pictures of it: `gallery SCREEN [WIDTH HEIGHT SCALE]`.
 //!
 //! SCREEN is one of home, home-empty, home-drop, home-problem, unlock, unchecked, path, preview, settings, connecting, waiting, meeting-N (N people),
-//! roster-N, lobby-N, locked-N, security-N, diverged-N, takeover, lost, key, ended, removed.
+//! screen-N, asked-N, granted-N, picker-N, sharing-N, roster-N, lobby-N, locked-N, security-N, diverged-N, takeover, lost, key, ended, removed.
 
 use std::sync::Arc;
 
-use conclave_client::{ConnectError, KeyState, Phase, RetryReason, Standing, Waiting};
+use conclave_client::{
+    ConnectError, KeyState, OwnShare, Phase, RetryReason, ScreenChoice, Standing, Waiting,
+};
 use conclave_desktop::{
     app::{App, Options},
     screens::{
@@ -201,6 +203,16 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
             }
         }
         "secret" => snapshot.level = Level::Secret,
+        "screen" => sketch::share(snapshot, 1),
+        "asked" => sketch::ask_to_share(snapshot),
+        "granted" | "picker" => {
+            snapshot.own_share = OwnShare::Granted { wanted: Some((ScreenChoice::Main, Level::Unclassified)) };
+        }
+        "sharing" => {
+            sketch::share(snapshot, 0);
+            let name = "Draft conclusions, revision 3 – Writer".to_owned();
+            snapshot.own_share = OwnShare::Sharing { name, label: Level::Restricted, paused: None };
+        }
         "muted" => {
             snapshot.microphone.on = false;
             snapshot.camera.on = false;
@@ -208,7 +220,12 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
         }
         _ => {}
     });
-    const KINDS: [&str; 13] = [
+    const KINDS: [&str; 18] = [
+        "screen",
+        "asked",
+        "granted",
+        "picker",
+        "sharing",
         "meeting",
         "roster",
         "connecting",
@@ -226,13 +243,19 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
     if !KINDS.contains(&kind) {
         return None;
     }
-    let options =
-        Options { wall: || WALL, instant: || sketch::now().instant, devices: sketch::devices, ..Options::default() };
+    let options = Options {
+        wall: || WALL,
+        instant: || sketch::now().instant,
+        devices: sketch::devices,
+        screens: sketch::screens,
+        ..Options::default()
+    };
     let mut app = App::new(ctx, options);
     app.sit(Box::new(engine));
     app.set_charter(sketch::charter(1));
     match kind {
-        "roster" | "lobby" | "locked" => app.open_roster(),
+        "picker" => app.open_picker(),
+        "roster" | "lobby" | "locked" | "asked" => app.open_roster(),
         "security" | "diverged" => app.open_security(),
         _ => {}
     }

@@ -20,7 +20,7 @@ use std::{
     time::Instant,
 };
 
-use conclave_capture::Devices;
+use conclave_capture::{Devices, Screens};
 use conclave_client::wall_clock;
 use conclave_identity::Holder;
 
@@ -93,6 +93,8 @@ pub struct Options {
     pub has_dialog: fn() -> bool,
     /// What is plugged in; not called on the window's thread.
     pub devices: fn() -> Devices,
+    /// What could be shared; not called on the window's thread.
+    pub screens: fn() -> Screens,
 }
 
 impl Default for Options {
@@ -107,6 +109,7 @@ impl Default for Options {
             instant: Instant::now,
             has_dialog: dialog::has_dialog,
             devices: conclave_capture::devices,
+            screens: conclave_capture::list_screens,
         }
     }
 }
@@ -125,6 +128,7 @@ pub struct App {
     has_dialog: fn() -> bool,
     holder: Option<Holder>,
     list_devices: fn() -> Devices,
+    list_screens: fn() -> Screens,
     devices: Devices,
     /// Whether they are being looked for.
     looking: bool,
@@ -193,6 +197,7 @@ impl App {
             has_dialog: options.has_dialog,
             holder: None,
             list_devices: options.devices,
+            list_screens: options.screens,
             devices: Devices::default(),
             looking: false,
             asking: None,
@@ -239,6 +244,14 @@ impl App {
     pub fn open_roster(&mut self) {
         if let Screen::Meeting(sitting) = &mut self.screen {
             sitting.open_roster();
+        }
+    }
+
+    /// Shows what could be shared, where a meeting is shown. Waits for the list: for pictures of the window.
+    pub fn open_picker(&mut self) {
+        let screens = (self.list_screens)();
+        if let Screen::Meeting(sitting) = &mut self.screen {
+            sitting.open_picker(screens);
         }
     }
 
@@ -314,6 +327,11 @@ impl App {
                 self.looking = false;
                 if let Screen::Entry(entry) = &mut self.screen {
                     entry.devices_changed(&self.devices, &self.words);
+                }
+            }
+            Done::Screens(screens) => {
+                if let Screen::Meeting(sitting) = &mut self.screen {
+                    sitting.screens_found(*screens);
                 }
             }
             Done::Started(result) => self.on_started(result),

@@ -67,6 +67,12 @@ impl Pictures for Live {
         Some(Shown { canvas: Canvas::Member(leaf, TrackKind::Camera), generation, picture })
     }
 
+    fn screen(&self, leaf: LeafIndex) -> Option<Shown> {
+        let generation = self.client.frames().generation(leaf, TrackKind::Screen);
+        let picture = self.client.frames().latest(leaf, TrackKind::Screen)?;
+        Some(Shown { canvas: Canvas::Member(leaf, TrackKind::Screen), generation, picture })
+    }
+
     fn own(&self) -> Option<Shown> {
         let generation = self.client.frames().own_generation();
         Some(Shown { canvas: Canvas::Own, generation, picture: self.client.frames().own()? })

@@ -3,6 +3,8 @@
 //! The errors of the other crates have English words of their own, for logs and command lines. Here each is a message
 //! of the language files; only what no language can say better, as the reason that a driver gave, goes in as it is.
 
+pub mod sharing;
+
 use conclave_capture::{CaptureError, DeviceKind};
 use conclave_client::{ConnectError, Doubt, EndReason, Notice, OrderError, RetryReason};
 use conclave_identity::{CardError, ChainError, CredentialError, InvitationError, MemberError, WindowError};

@@ -47,6 +47,10 @@ pub enum Icon {
     Up,
     /// The level.
     Shield,
+    /// A screen that is shared.
+    Screen,
+    /// A window on a screen.
+    Window,
 }
 
 /// Draws in a square of 24 units.
@@ -192,6 +196,16 @@ pub fn paint(painter: &Painter, icon: Icon, rect: Rect, colour: Color32) {
                 (5.0, 12.0),
                 (5.0, 6.0),
             ]);
+        }
+        Icon::Screen => {
+            pen.frame(2.5, 4.0, 19.0, 13.0, 2.0);
+            pen.line(&[(12.0, 14.0), (12.0, 7.5)]);
+            pen.line(&[(9.0, 10.0), (12.0, 7.2), (15.0, 10.0)]);
+            pen.line(&[(8.0, 20.5), (16.0, 20.5)]);
+        }
+        Icon::Window => {
+            pen.frame(3.0, 4.5, 18.0, 15.0, 2.0);
+            pen.line(&[(3.5, 9.0), (20.5, 9.0)]);
         }
         Icon::Up => pen.line(&[(6.0, 15.0), (12.0, 9.0), (18.0, 15.0)]),
         Icon::Chair => {

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use conclave_capture::Devices;
+use conclave_capture::{Devices, Screens};
 use conclave_client::StartError;
 
 use crate::{
@@ -36,6 +36,8 @@ pub enum Done {
     Reopened(Result<bool, UnlockError>),
     /// What is plugged in.
     Devices(Box<Devices>),
+    /// What could be shared.
+    Screens(Box<Screens>),
     /// The engine was started.
     Started(Result<Box<dyn Engine + Send>, StartError>),
     /// A demonstration was prepared.

@@ -9,6 +9,9 @@ use egui::{Pos2, Rect, Vec2};
 const NARROWEST: f32 = 1.33;
 const WIDEST: f32 = 1.9;
 
+/// The shape of a tile beside a shared screen.
+const WIDE: f32 = 16.0 / 9.0;
+
 /// Lays `count` equal tiles into `area` with `gap` between them.
 ///
 /// The number of columns is the one that gives the largest tiles; a last row that is not full stands in the middle.
@@ -34,6 +37,79 @@ pub fn tiles(count: usize, area: Rect, gap: f32) -> Vec<Rect> {
             Rect::from_min_size(min, size)
         })
         .collect()
+}
+
+/// Where a shared screen and the people beside it go.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beside {
+    /// The screen.
+    pub screen: Rect,
+    /// As many tiles as there is room for, in order, at the right or below.
+    pub tiles: Vec<Rect>,
+}
+
+/// Divides `area` between a shared screen and up to `count` tiles with `gap` between them.
+///
+/// The tiles stand in a column at the right or in a row below, whichever leaves a 16:9 screen more room.
+pub fn beside(count: usize, area: Rect, gap: f32) -> Beside {
+    if count == 0 {
+        return Beside { screen: area, tiles: Vec::new() };
+    }
+    let width = (area.width() * 0.16).clamp(132.0, 260.0).min(area.width());
+    let (screen, column) = area.split_left_right_at_x(area.right() - width);
+    let right = Beside { screen: screen.with_max_x(screen.right() - gap), tiles: column_of(count, column, gap) };
+    let height = (area.height() * 0.2).clamp(72.0, 130.0).min(area.height());
+    let (screen, row) = area.split_top_bottom_at_y(area.bottom() - height);
+    let below = Beside { screen: screen.with_max_y(screen.bottom() - gap), tiles: row_of(count, row, gap) };
+    let room = |beside: &Beside| {
+        let size = fit(Vec2::new(16.0, 9.0), beside.screen).size();
+        size.x * size.y
+    };
+    if room(&right) >= room(&below) { right } else { below }
+}
+
+fn column_of(count: usize, area: Rect, gap: f32) -> Vec<Rect> {
+    let size = Vec2::new(area.width(), area.width() / WIDE);
+    let fits = (((area.height() + gap) / (size.y + gap)) as usize).min(count);
+    let top = area.center().y - total(fits, size.y, gap) / 2.0;
+    let at = |index: usize| Pos2::new(area.left(), top + index as f32 * (size.y + gap));
+    (0..fits).map(|index| Rect::from_min_size(at(index), size)).collect()
+}
+
+fn row_of(count: usize, area: Rect, gap: f32) -> Vec<Rect> {
+    let size = Vec2::new(area.height() * WIDE, area.height());
+    let fits = (((area.width() + gap) / (size.x + gap)) as usize).min(count);
+    let left = area.center().x - total(fits, size.x, gap) / 2.0;
+    let at = |index: usize| Pos2::new(left + index as f32 * (size.x + gap), area.top());
+    (0..fits).map(|index| Rect::from_min_size(at(index), size)).collect()
+}
+
+/// The largest place for a picture of `picture` pixels in the middle of `area`, without distortion.
+pub fn fit(picture: Vec2, area: Rect) -> Rect {
+    if picture.x <= 0.0 || picture.y <= 0.0 {
+        return area;
+    }
+    let scale = (area.width() / picture.x).min(area.height() / picture.y).max(0.0);
+    Rect::from_center_size(area.center(), picture * scale)
+}
+
+/// The people beside a shared screen where there are `places`: those at the table first, and who speaks in any case.
+///
+/// Returns their numbers in the order of the table; with fewer places than people the last place is left to say so.
+pub fn seated(speaking: &[bool], places: usize) -> Vec<usize> {
+    if speaking.len() <= places {
+        return (0..speaking.len()).collect();
+    }
+    let places = places.saturating_sub(1);
+    let mut shown: Vec<usize> = (0..places).collect();
+    for speaker in (places..speaking.len()).filter(|number| speaking[*number]) {
+        // The last of those who are silent makes room.
+        let Some(silent) = shown.iter().rposition(|number| !speaking[*number]) else { break };
+        shown.remove(silent);
+        shown.push(speaker);
+    }
+    shown.sort_unstable();
+    shown
 }
 
 /// The part of a picture of `picture` pixels that fills a tile of the size `tile` without distortion: the rectangle
@@ -136,5 +212,37 @@ mod tests {
         let part = crop(Vec2::new(640.0, 480.0), Vec2::new(160.0, 90.0));
         assert!((part.height() - 0.75).abs() < 1e-5 && (part.width() - 1.0).abs() < 1e-5);
         assert_eq!(crop(Vec2::ZERO, Vec2::new(1.0, 1.0)).width(), 1.0);
+    }
+
+    #[test]
+    fn a_shared_screen_has_most_of_the_room_and_tiles_never_overlap_it() {
+        for count in [1, 2, 6, 27] {
+            for (width, height) in [(1248.0, 520.0), (768.0, 360.0), (1888.0, 880.0), (448.0, 360.0), (500.0, 900.0)] {
+                let area = area(width, height);
+                let Beside { screen, tiles } = beside(count, area, GAP);
+                let shown = fit(Vec2::new(1920.0, 1080.0), screen);
+                assert!(shown.area() * 1.7 > fit(Vec2::new(1920.0, 1080.0), area).area(), "{count} in {width}x{height}");
+                assert!(!tiles.is_empty() && tiles.len() <= count);
+                for (index, tile) in tiles.iter().enumerate() {
+                    assert!(area.expand(0.01).contains_rect(*tile), "{count} in {width}x{height}: {tile:?}");
+                    assert!(!tile.shrink(0.01).intersects(screen), "{count} in {width}x{height}: {tile:?}");
+                    assert!(tiles[..index].iter().all(|other| !other.shrink(0.01).intersects(*tile)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_speaks_is_seen_beside_a_shared_screen() {
+        let mut speaking = [false; 8];
+        assert_eq!(seated(&speaking[..3], 4), [0, 1, 2]);
+        assert_eq!(seated(&speaking, 4), [0, 1, 2], "one place says how many more there are");
+        speaking[6] = true;
+        assert_eq!(seated(&speaking, 4), [0, 1, 6]);
+        speaking[1] = true;
+        speaking[7] = true;
+        assert_eq!(seated(&speaking, 4), [1, 6, 7]);
+        assert_eq!(seated(&[true; 8], 3), [0, 1]);
+        assert!(seated(&speaking, 0).is_empty());
     }
 }

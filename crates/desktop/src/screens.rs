@@ -12,4 +12,5 @@ pub mod path;
 pub mod preview;
 pub mod security;
 pub mod settings;
+pub mod share;
 pub mod unlock;

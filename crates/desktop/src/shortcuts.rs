@@ -12,6 +12,16 @@ pub fn camera(ui: &Ui) -> bool {
     pressed(ui, Key::V)
 }
 
+/// S: shares a screen, and stops it.
+pub fn share(ui: &Ui) -> bool {
+    pressed(ui, Key::S)
+}
+
+/// F: fits a shared screen into the window, or shows it pixel by pixel.
+pub fn fit(ui: &Ui) -> bool {
+    pressed(ui, Key::F)
+}
+
 /// P: shows or hides the participants.
 pub fn participants(ui: &Ui) -> bool {
     pressed(ui, Key::P)

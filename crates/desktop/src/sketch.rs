@@ -7,10 +7,12 @@ use std::{
 };
 
 use conclave_capture::{
-    CameraChoice, Device, Devices, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, portrait::Portrait,
+    CameraChoice, Device, Devices, MicrophoneChoice, ScreenChoice, ScreenKind, ScreenSource, Screens, SpeakerChoice,
+    TestPage, TestPerson, Turns, portrait::Portrait, screen::draw_page,
 };
 use conclave_client::{
-    Command, Governance, KeyState, LocalSource, Notice, Participant, Phase, Quality, QueueFull, Snapshot, SpeakerState,
+    Command, Governance, KeyState, LocalSource, Notice, OwnShare, Participant, Phase, Quality, QueueFull,
+    ShareRequest, Shared, Snapshot, SpeakerState, Stage,
     Waiting,
 };
 use conclave_identity::{Admission, issue};
@@ -146,12 +148,43 @@ impl Pictures for SketchEngine {
     fn own(&self) -> Option<Shown> {
         let picture = self.lock().own.clone()?;
         Some(Shown { canvas: Canvas::Own, generation: 1, picture })
+    fn screen(&self, leaf: LeafIndex) -> Option<Shown> {
+        static PAGE: OnceLock<Option<Arc<Picture>>> = OnceLock::new();
+        let page = PAGE.get_or_init(|| draw_page(TestPage::Text, 1920, 1080).map(Arc::new));
+        let canvas = Canvas::Member(leaf, TrackKind::Screen);
+        Some(Shown { canvas, generation: 1, picture: Arc::clone(page.as_ref()?) })
+    }
+
     }
 }
 
 /// Made-up devices.
 pub fn devices() -> Devices {
     let list = |names: [&str; 2]| {
+/// Made-up screens and windows.
+pub fn screens() -> Screens {
+    let source = |choice: ScreenChoice, kind, name: &str, width, height| ScreenSource {
+        choice,
+        kind,
+        name: name.to_owned(),
+        width,
+        height,
+        own: false,
+    };
+    let screen = |name: &str, width, height| {
+        source(ScreenChoice::Screen(name.to_owned()), ScreenKind::Screen, name, width, height)
+    };
+    let window =
+        |id: &str, name: &str| source(ScreenChoice::Window(id.to_owned()), ScreenKind::Window, name, 1280, 900);
+    let sources = vec![
+        screen("HDMI-1", 1920, 1080),
+        screen("eDP-1", 2560, 1600),
+        window("1", "Draft conclusions, revision 3 – Writer"),
+        window("2", "Budget 2027 – Calc"),
+    ];
+    Screens { sources, error: None }
+}
+
         names.map(|name| Device { id: name.to_lowercase().replace(' ', "-"), name: name.to_owned() }).to_vec()
     };
     Devices {
@@ -224,6 +257,23 @@ pub fn charter(originator: usize) -> Charter {
 /// A meeting in which some are muted, some have their camera off, and one speaks.
 pub fn snapshot(people: usize) -> Snapshot {
     let participants = (0..people)
+/// Makes a participant share a screen.
+pub fn share(snapshot: &mut Snapshot, who: u32) {
+    let leaf = LeafIndex(who);
+    snapshot.stage.holder = Some(leaf);
+    snapshot.stage.shared = Some(Shared { leaf, label: Level::Restricted, since: now().instant });
+    for participant in snapshot.participants.iter_mut().filter(|participant| participant.leaf == leaf) {
+        participant.screen = SourceState::On;
+        participant.screen_seen = true;
+    }
+}
+
+/// Makes two participants ask the chair whether they may share.
+pub fn ask_to_share(snapshot: &mut Snapshot) {
+    let asks = |leaf, label| ShareRequest { leaf: LeafIndex(leaf), label, since: now().instant };
+    snapshot.stage.requests = vec![asks(2, Level::Restricted), asks(1, Level::Unclassified)];
+}
+
         .map(|number| Participant {
             leaf: LeafIndex(u32::try_from(number).unwrap_or(u32::MAX)),
             person: person(number),
@@ -237,6 +287,8 @@ pub fn snapshot(people: usize) -> Snapshot {
         })
         .collect();
     let open = |name: &str, level| LocalSource { on: true, open_device: Some(name.to_owned()), level, problem: None };
+            screen: SourceState::Off,
+            screen_seen: false,
     Snapshot {
         phase: Phase::Joined,
         title: "Foreign Affairs Council: preparation".to_owned(),
@@ -260,6 +312,8 @@ pub fn snapshot(people: usize) -> Snapshot {
         microphone: open("Conference headset", 0.2),
         camera: open("Desk camera", 0.0),
         speaker: SpeakerState { open_device: Some("Conference headset".to_owned()), problem: None },
+        stage: Stage { decides: Some(LeafIndex(0)), ..Stage::default() },
+        own_share: OwnShare::Idle,
         quality: Quality {
             round_trip: Some(std::time::Duration::from_millis(23)),
             loss: 0.0,

@@ -73,6 +73,9 @@ pub mod colour {
     /// The same, pressed.
     pub const DANGER_ACTIVE: Color32 = Color32::from_rgb(164, 32, 40);
 
+    /// The frame around everything while others see the own screen.
+    pub const SHARING: Color32 = Color32::from_rgb(235, 60, 62);
+
     /// The ground of a tile without a picture.
     pub const TILE: Color32 = Color32::from_rgb(26, 31, 40);
     /// Lies over a picture so that words on it can be read.
@@ -327,7 +330,7 @@ mod tests {
 
     #[test]
     fn outlines_and_lights_stand_out_from_their_ground() {
-        for mark in [colour::OUTLINE, colour::FOCUS, colour::SPEAKING] {
+        for mark in [colour::OUTLINE, colour::FOCUS, colour::SPEAKING, colour::SHARING] {
             assert!(contrast(colour::SURFACE, mark) >= 3.0, "{mark:?}");
         }
     }

@@ -83,7 +83,6 @@ pub(crate) struct Placement {
 impl Screenery {
     /// Shows a picture in `rect`, cropped to its proportions, with round corners of `radius` points.
     pub fn show(&self, painter: &egui::Painter, rect: Rect, shown: &Shown, mirrored: bool, radius: f32) {
-        let (state, shown) = (Arc::clone(&self.state), shown.clone());
         let pixels_per_point = painter.pixels_per_point();
         let pixels = Vec2::new(shown.picture.width() as f32, shown.picture.height() as f32);
         let placement = Placement {
@@ -92,6 +91,17 @@ impl Screenery {
             size: rect.size() * pixels_per_point,
             radius: radius * pixels_per_point,
         };
+        self.draw(painter, rect, shown, placement);
+    }
+
+    /// Shows the `part` of a picture, in parts of its sides, in `rect`, with corners.
+    pub fn show_part(&self, painter: &egui::Painter, rect: Rect, shown: &Shown, part: Rect) {
+        let size = rect.size() * painter.pixels_per_point();
+        self.draw(painter, rect, shown, Placement { part, mirrored: false, size, radius: 0.0 });
+    }
+
+    fn draw(&self, painter: &egui::Painter, rect: Rect, shown: &Shown, placement: Placement) {
+        let (state, shown) = (Arc::clone(&self.state), shown.clone());
         let callback = eframe::egui_glow::CallbackFn::new(move |_info, painter| {
             state.lock().unwrap_or_else(PoisonError::into_inner).draw(painter.gl(), &shown, placement);
         });

@@ -13,12 +13,13 @@ pub struct Words {
 }
 
 /// The files of British English, which every other language is translated from.
-const ENGLISH: [(&str, &str); 7] = [
+const ENGLISH: [(&str, &str); 8] = [
     ("common.ftl", include_str!("../../../assets/i18n/en-GB/common.ftl")),
     ("home.ftl", include_str!("../../../assets/i18n/en-GB/home.ftl")),
     ("preview.ftl", include_str!("../../../assets/i18n/en-GB/preview.ftl")),
     ("meeting.ftl", include_str!("../../../assets/i18n/en-GB/meeting.ftl")),
     ("lead.ftl", include_str!("../../../assets/i18n/en-GB/lead.ftl")),
+    ("sharing.ftl", include_str!("../../../assets/i18n/en-GB/sharing.ftl")),
     ("lock.ftl", include_str!("../../../assets/i18n/en-GB/lock.ftl")),
     ("errors.ftl", include_str!("../../../assets/i18n/en-GB/errors.ftl")),
 ];

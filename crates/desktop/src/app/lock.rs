@@ -7,7 +7,7 @@
 use std::{path::Path, sync::Arc};
 
 use conclave_capture::SpeakerChoice;
-use conclave_client::{Command, EndReason};
+use conclave_client::{Command, EndReason, Share};
 use conclave_identity::{CardError, CredentialError, Seal};
 use conclave_model::Fingerprint;
 use egui::{Event, Pos2};
@@ -185,6 +185,7 @@ impl App {
                 let pending = vec![
                     Command::Microphone(false),
                     Command::Camera(false),
+                    Command::Share(Share::Stop),
                     Command::SelectSpeaker(SpeakerChoice::Null),
                 ];
                 let password = Password::with_room();

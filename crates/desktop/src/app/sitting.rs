@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    explain, layout,
+    explain,
+    jobs::Done,
+    layout,
     screens::{
         ended::data::EndedData,
         lead::data::{Charter, LeadAction, Originator},
@@ -24,6 +26,7 @@ use crate::{
             ui::{MeetingAction, MeetingView, Panel},
         },
         preview::data::Kind,
+        share::ui::{Picker, ShareAction},
     },
     time::Now,
     words::Words,
@@ -140,6 +143,17 @@ impl Sitting {
         }
     }
 
+    pub(super) fn open_picker(&mut self, screens: conclave_capture::Screens) {
+        let choice = screens.sources.first().map(|source| source.choice.clone());
+        self.view.share.picker = Some(Picker { choice, label: self.snapshot.level });
+        self.view.share.sources = Some(screens);
+    }
+
+    /// What could be shared was found out.
+    pub(super) fn screens_found(&mut self, screens: conclave_capture::Screens) {
+        self.view.share.sources = Some(screens);
+    }
+
     pub(super) fn send(&mut self, command: Command, words: &Words) {
         if self.engine.send(command).is_err() {
             self.toast(words.say("toast-busy"));
@@ -148,7 +162,9 @@ impl Sitting {
 
     /// Asks for pictures about as high as they are shown.
     fn watch(&mut self, area: egui::Rect, pixels_per_point: f32) {
-        let tiles = layout::tiles(self.snapshot.participants.len(), area, crate::theme::space::TILES);
+        let (people, gap) = (self.snapshot.participants.len(), crate::theme::space::TILES);
+        let is_beside = self.snapshot.stage.shared.is_some_and(|shared| Some(shared.leaf) != self.snapshot.me);
+        let tiles = if is_beside { layout::beside(people, area, gap).tiles } else { layout::tiles(people, area, gap) };
         let Some(tile) = tiles.first() else { return };
         let height = match tile.height() * pixels_per_point {
             ..220.0 => 180,
@@ -188,6 +204,11 @@ impl App {
             None => {}
         }
     }
+            Some(MeetingAction::Share(ShareAction::Look)) => {
+                let list = self.list_screens;
+                self.jobs.run("screens", move || Done::Screens(Box::new(list())));
+            }
+            Some(MeetingAction::Share(ShareAction::Do(wanted))) => sitting.send(Command::Share(wanted), &self.words),
 
     /// Out of the meeting, to the screen that says why.
     pub(super) fn end_sitting(&mut self, reason: &EndReason) {
@@ -278,3 +299,4 @@ fn said(notice: &Notice, words: &Words) -> Option<String> {
     }
 }
         | EndReason::LevelRaised(_)
+        Notice::Sharing(notice) => Some(explain::sharing::notice(notice, words)),

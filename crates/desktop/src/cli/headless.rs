@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, devices};
-use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, Phase, Report, Snapshot};
+use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, OwnShare, Phase, Report, Share, Snapshot};
 
 use conclave_model::wire::signal::Refusal;
 
@@ -34,6 +34,8 @@ pub(super) struct Participant {
     /// Orders from standard input, and what was last said of what they are about.
     orders: Option<Receiver<String>>,
     standing: Vec<String>,
+    /// Whether the leave to share, as it is now, was used.
+    began_sharing: bool,
 }
 
 /// What takes the place of a camera or microphone that is not there.
@@ -62,7 +64,7 @@ impl Participant {
             waker.came.notify_one();
         };
         let (client, notices) = Client::start(config, Arc::new(wake))?;
-        Ok(Self { client, notices, woken, said: None, entered: false, orders: None, standing: Vec::new() })
+        Ok(Self { client, notices, woken, said: None, entered: false, orders: None, standing: Vec::new(), began_sharing: false })
     }
 
     /// Takes orders from standard input from now on.
@@ -84,11 +86,23 @@ impl Participant {
                 Err(error) => println!("{error}"),
             }
         }
+        self.begin_sharing(snapshot);
         let standing = lead::standing(snapshot);
         for line in standing.iter().filter(|line| !self.standing.contains(line)) {
             println!("{line}");
         }
         self.standing = standing;
+    }
+
+    /// Shares what an order named as soon as the chair lets it: without a window nobody is there to say it again.
+    fn begin_sharing(&mut self, snapshot: &Snapshot) {
+        let OwnShare::Granted { wanted: Some((choice, label)) } = &snapshot.own_share else {
+            self.began_sharing = false;
+            return;
+        };
+        if !self.began_sharing {
+            self.began_sharing = self.client.try_send(Command::Share(Share::Screen(choice.clone(), *label))).is_ok();
+        }
     }
 
     /// Takes part until the meeting ends, the time is over or the program is told to end.
@@ -170,6 +184,7 @@ impl Participant {
                     println!("{sentence}");
                 }
             }
+            Notice::Sharing(notice) => println!("{}", explain::sharing::notice(notice, words)),
             Notice::EncoderFailed { reason, .. } => {
                 println!("{}", words.tell("toast-encoder", [("reason", reason.as_str().into())]));
             }
@@ -186,6 +201,7 @@ fn phase(phase: &Phase, relay: &str, words: &Words) -> String {
             [("when", crate::time::moment(*begins, conclave_client::wall_clock(), words).into())],
         ),
         Phase::Waiting => words.say("stage-waiting"),
+        Phase::Locked => words.say("stage-locked"),
         Phase::AskTakeOver => words.say("cli-take-over"),
         Phase::Joined => words.say("stage-joined"),
         Phase::Ended(reason) => explain::end(reason, words),
@@ -201,7 +217,6 @@ pub(super) fn with_what_is_there(sources: &SourceArguments, stand_in: StandIn, w
     if *camera != CameraChoice::Default
         && *microphone != MicrophoneChoice::Default
         && *speaker != SpeakerChoice::Default
-        Phase::Locked => words.say("stage-locked"),
     {
         return sources;
     }

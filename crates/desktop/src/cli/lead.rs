@@ -5,8 +5,9 @@ use std::{
     sync::mpsc::{Receiver, sync_channel},
 };
 
-use conclave_client::{Order, Snapshot, Waiting};
-use conclave_model::Level;
+use conclave_capture::ScreenChoice;
+use conclave_client::{Command, Order, OwnShare, Share, Snapshot, Waiting};
+use conclave_model::{LeafIndex, Level};
 
 /// The longest line that is read.
 const MAX_LINE: u64 = 1024;
@@ -19,7 +20,7 @@ const LINES: usize = 64;
 pub(super) enum LineError {
     /// No order begins so.
     #[error(
-        "\"{0}\" is no order; use admit all, admit NAME, deny NAME, eject NAME, lock, unlock, level LEVEL or consent LEVEL"
+        "\"{0}\" is no order; use admit all, admit NAME, deny NAME, eject NAME, lock, unlock, level LEVEL, consent LEVEL, share SOURCE, share SOURCE LEVEL, stop sharing, grant NAME or refuse NAME"
     )]
     Unknown(String),
     /// Nobody of that name waits.
@@ -31,26 +32,67 @@ pub(super) enum LineError {
     /// A level that is none; what the model says of it.
     #[error("{0}")]
     Level(String),
+    /// What is to be shared is nothing; what the parser says of it.
+    #[error("{0}")]
+    Source(String),
 }
 
-/// What a line orders, given who waits and who is here.
-pub(super) fn parse(line: &str, snapshot: &Snapshot) -> Result<Order, LineError> {
+/// What a line wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Of leading the meeting.
+    Lead(Order),
+    /// Of sharing screens.
+    Share(Share),
+}
+
+impl From<Wanted> for Command {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Lead(order) => Self::Lead(order),
+            Wanted::Share(share) => Self::Share(share),
+        }
+    }
+}
+
+/// What a line wants, given who waits and who is here.
+pub(super) fn parse(line: &str, snapshot: &Snapshot) -> Result<Wanted, LineError> {
     let (word, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     let rest = rest.trim();
+    let lead = |order| Ok(Wanted::Lead(order));
     match (word, rest) {
-        ("admit", "all") => Ok(Order::Admit(Vec::new())),
-        ("admit", name) if !name.is_empty() => Ok(Order::Admit(vec![waiting(name, snapshot)?.reference])),
-        ("deny", name) if !name.is_empty() => Ok(Order::Deny(waiting(name, snapshot)?.reference)),
-        ("eject", name) if !name.is_empty() => {
-            let found = snapshot.participants.iter().find(|participant| participant.person.name == name);
-            found.map(|member| Order::Eject(member.leaf)).ok_or_else(|| LineError::NotMember(name.to_owned()))
-        }
-        ("lock", "") => Ok(Order::Lock(true)),
-        ("unlock", "") => Ok(Order::Lock(false)),
-        ("level", word) => level(word).map(Order::SetLevel),
-        ("consent", word) => level(word).map(Order::Consent),
+        ("admit", "all") => lead(Order::Admit(Vec::new())),
+        ("admit", name) if !name.is_empty() => lead(Order::Admit(vec![waiting(name, snapshot)?.reference])),
+        ("deny", name) if !name.is_empty() => lead(Order::Deny(waiting(name, snapshot)?.reference)),
+        ("eject", name) if !name.is_empty() => lead(Order::Eject(member(name, snapshot)?)),
+        ("lock", "") => lead(Order::Lock(true)),
+        ("unlock", "") => lead(Order::Lock(false)),
+        ("level", word) => lead(Order::SetLevel(level(word)?)),
+        ("consent", word) => lead(Order::Consent(level(word)?)),
+        ("share", source) if !source.is_empty() => share(source, snapshot).map(Wanted::Share),
+        ("stop", "sharing") if snapshot.own_share == OwnShare::Idle => Ok(Wanted::Share(Share::StopSharer)),
+        ("stop", "sharing") => Ok(Wanted::Share(Share::Stop)),
+        ("grant", name) if !name.is_empty() => Ok(Wanted::Share(Share::Grant(member(name, snapshot)?))),
+        ("refuse", name) if !name.is_empty() => Ok(Wanted::Share(Share::Deny(member(name, snapshot)?))),
         _ => Err(LineError::Unknown(line.trim().chars().take(80).collect())),
     }
+}
+
+/// A source and its level, which is the meeting's where none is named.
+fn share(words: &str, snapshot: &Snapshot) -> Result<Share, LineError> {
+    let (source, label) = match words.rsplit_once(' ') {
+        Some((source, word)) => (source.trim(), level(word)?),
+        None => (words, snapshot.level),
+    };
+    let choice = source
+        .parse::<ScreenChoice>()
+        .map_err(|error: <ScreenChoice as std::str::FromStr>::Err| LineError::Source(error.to_string()))?;
+    Ok(Share::Screen(choice, label))
+}
+
+fn member(name: &str, snapshot: &Snapshot) -> Result<LeafIndex, LineError> {
+    let found = snapshot.participants.iter().find(|participant| participant.person.name == name);
+    found.map(|member| member.leaf).ok_or_else(|| LineError::NotMember(name.to_owned()))
 }
 
 fn level(word: &str) -> Result<Level, LineError> {
@@ -87,6 +129,23 @@ pub(super) fn next(lines: &Receiver<String>) -> Option<String> {
     lines.try_recv().ok()
 }
 
+/// Who shares a screen, and of which level.
+fn sharing(snapshot: &Snapshot, name: impl Fn(LeafIndex) -> Option<String>) -> String {
+    let shared = snapshot.stage.shared.and_then(|shared| Some((name(shared.leaf)?, shared.label)));
+    shared.map_or_else(|| "nobody".to_owned(), |(name, label)| format!("{name} ({})", label.word()))
+}
+
+fn own_screen(own: &OwnShare) -> &'static str {
+    match own {
+        OwnShare::Idle => "idle",
+        OwnShare::Asking { .. } => "asked for",
+        OwnShare::Granted { .. } => "granted",
+        OwnShare::Opening { .. } => "opening",
+        OwnShare::Sharing { paused: None, .. } => "shared",
+        OwnShare::Sharing { paused: Some(_), .. } => "paused",
+    }
+}
+
 /// What whoever leads has to know, a line for each thing that can change: level, lock, chair, lobby, safety words.
 ///
 /// Scripts rely on the words before the colons. Empty while not a member.
@@ -106,12 +165,16 @@ pub(super) fn standing(snapshot: &Snapshot) -> Vec<String> {
         }
     };
     let lobby: Vec<String> = snapshot.lobby.iter().map(in_lobby).collect();
+    let asking: Vec<String> = snapshot.stage.requests.iter().filter_map(|request| name(request.leaf)).collect();
     vec![
         format!("level: {}", snapshot.level.word()),
         format!("locked: {}", if governance.locked { "yes" } else { "no" }),
         format!("chair: {chair}"),
         format!("members: {}", members.join(", ")),
         format!("lobby: {}", lobby.join(", ")),
+        format!("sharing: {}", sharing(snapshot, &name)),
+        format!("asking to share: {}", asking.join(", ")),
+        format!("own screen: {}", own_screen(&snapshot.own_share)),
         format!("agreed: {}", governance.consent.map_or("nothing", Level::word)),
         format!("words: {} (epoch {})", governance.words.join(" "), snapshot.epoch),
     ]
@@ -154,14 +217,25 @@ mod tests {
             ("level secret".to_owned(), Order::SetLevel(Level::Secret)),
             ("consent unclassified".to_owned(), Order::Consent(Level::Unclassified)),
         ] {
-            assert_eq!(parse(&line, &snapshot), Ok(order), "{line}");
+            assert_eq!(parse(&line, &snapshot), Ok(Wanted::Lead(order)), "{line}");
+        }
+        let test = ScreenChoice::Test(conclave_capture::TestPage::Text);
+        for (line, share) in [
+            ("share test".to_owned(), Share::Screen(test.clone(), snapshot.level)),
+            ("share test unclassified".to_owned(), Share::Screen(test, Level::Unclassified)),
+            ("share screen:HDMI-1 secret".to_owned(), Share::Screen(ScreenChoice::Screen("HDMI-1".into()), Level::Secret)),
+            ("stop sharing".to_owned(), Share::StopSharer),
+            (format!("grant {}", member.person.name), Share::Grant(member.leaf)),
+            (format!("refuse {}", member.person.name), Share::Deny(member.leaf)),
+        ] {
+            assert_eq!(parse(&line, &snapshot), Ok(Wanted::Share(share)), "{line}");
         }
     }
 
     #[test]
     fn what_is_no_order_is_named() {
         let snapshot = snapshot();
-        for line in ["", "admit", "lock now", "promote Anna", "level", "level cosmic", "eject Nobody", "deny Nobody"] {
+        for line in ["", "admit", "lock now", "promote Anna", "level", "level cosmic", "eject Nobody", "deny Nobody", "grant Nobody", "share", "share nothing", "share test cosmic"] {
             let error = parse(line, &snapshot).unwrap_err().to_string();
             let about = line.split(' ').next_back().unwrap_or_default();
             assert!(error.contains(about), "{line}: {error}");

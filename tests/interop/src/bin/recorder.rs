@@ -38,6 +38,9 @@ struct Arguments {
     /// The height in pixels that pictures are asked for.
     #[arg(long, default_value_t = 720)]
     height: u16,
+    /// Write the pictures of the screen that they share in place of those of the camera.
+    #[arg(long)]
+    screen: bool,
     /// The share of datagrams to lose, in each direction.
     #[arg(long, default_value_t = 0.0)]
     loss: f32,
@@ -53,12 +56,13 @@ enum Piece {
 
 struct Sink {
     from: String,
+    track: TrackKind,
     pieces: mpsc::SyncSender<Piece>,
 }
 
 impl DecodedSink for Sink {
     fn picture(&self, from: &Person, track: TrackKind, number: u32, picture: &Arc<Picture>) {
-        if from.name == self.from && track == TrackKind::Camera {
+        if from.name == self.from && track == self.track {
             let [luma, ..] = picture.planes();
             let frame = Frame {
                 number,
@@ -93,7 +97,8 @@ fn main() -> Result<()> {
     config.microphone = MicrophoneChoice::Off;
     config.speaker = SpeakerChoice::Null;
     config.watch = conclave_client::Watch::All { height: arguments.height };
-    config.decode_to = Some(Arc::new(Sink { from: arguments.from.clone(), pieces }));
+    let track = if arguments.screen { TrackKind::Screen } else { TrackKind::Camera };
+    config.decode_to = Some(Arc::new(Sink { from: arguments.from.clone(), track, pieces }));
     if arguments.loss > 0.0 || arguments.delay > 0 {
         let delay = Duration::from_millis(arguments.delay);
         config.impair = Some(Impairment { loss: arguments.loss, delay, seed: 7 });

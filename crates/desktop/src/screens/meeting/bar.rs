@@ -1,15 +1,21 @@
 //! The bar with the controls, painted.
 
+use conclave_client::Share;
 use egui::{Pos2, Rect, Stroke, Ui, Vec2};
 
 use super::{
-    data::MeetingData,
+    data::{MeetingData, Stage},
     menu::{self, MenuAction},
     ui::{MeetingAction, MeetingView, Panel, told},
+    voice,
 };
 use crate::{
     icons::{self, Icon},
-    screens::{control, preview::data::Kind},
+    screens::{
+        control,
+        preview::data::Kind,
+        share::{data::Pressing, ui::ShareAction},
+    },
     shortcuts,
     theme::{Type, colour, space},
     widgets::{self, Caret, Control, Standing},
@@ -42,7 +48,7 @@ pub(super) fn show(
     ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, colour::LINE));
     let size = Control::SIZE;
     let split = size.x + Caret::GAP + Caret::WIDTH;
-    let total = 2.0 * split + 2.0 * size.x + 3.0 * space::S + space::XL;
+    let total = 2.0 * split + 3.0 * size.x + 4.0 * space::S + space::XL;
     let mut row = Row { at: Pos2::new(rect.center().x - total / 2.0, rect.center().y - size.y / 2.0) };
 
     let at = row.next(size.x, Caret::GAP);
@@ -50,7 +56,7 @@ pub(super) fn show(
         *action = Some(MeetingAction::Microphone(!data.microphone.on));
     }
     let [microphones, speakers] = &data.sound_devices;
-    let lists = [(Kind::Microphone, microphones), (Kind::Speaker, speakers)];
+    let lists = [(Kind::Microphone, microphones), (Kind::Speaker, speakers), (Kind::Microphone, &data.voice)];
     let at = row.next(Caret::WIDTH, space::S);
     take(menu_beside(ui, at, "sound-menu", &words.say("control-sound-devices"), &lists), action);
 
@@ -63,6 +69,7 @@ pub(super) fn show(
     let lists = [(Kind::Camera, cameras)];
     take(menu_beside(ui, at, "picture-menu", &words.say("control-picture-devices"), &lists), action);
 
+    share(ui, row.next(size.x, space::S), data, view, action);
     people(ui, row.next(size.x, space::S + space::XL), data, view, words);
     let said = words.say("control-leave");
     let leave = Control {
@@ -97,9 +104,36 @@ fn menu_beside(
 fn take(wanted: Option<MenuAction>, action: &mut Option<MeetingAction>) {
     match wanted {
         Some(MenuAction::Look) => *action = Some(MeetingAction::LookForDevices),
-        Some(MenuAction::Choose(kind, word)) => *action = Some(MeetingAction::Choose(kind, word)),
+        Some(MenuAction::Choose(kind, word)) => {
+            *action = Some(match voice::mode(&word) {
+                Some(mode) => MeetingAction::Voice(mode),
+                None => MeetingAction::Choose(kind, word),
+            });
+        }
         None => {}
     }
+}
+
+/// Shares a screen, or stops it.
+fn share(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, action: &mut Option<MeetingAction>) {
+    let button = &data.share.button;
+    let control = Control {
+        icon: Icon::Screen,
+        label: &button.label,
+        accessible: &button.spoken,
+        hover: &button.spoken,
+        standing: if button.live { Standing::Danger } else { Standing::Plain },
+        level: 0.0,
+        joined: false,
+    };
+    let pressed = control.show(ui, at, ui.scope_id().with("share")).clicked() || shortcuts::share(ui);
+    if !pressed || data.stage != Stage::Seated {
+        return;
+    }
+    *action = Some(MeetingAction::Share(match button.does {
+        Pressing::Pick => view.share.pick(&data.share),
+        Pressing::Stop => ShareAction::Do(Share::Stop),
+    }));
 }
 
 fn people(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, words: &Words) {
@@ -118,8 +152,9 @@ fn people(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, words: 
     if people.show(ui, at, ui.scope_id().with("people")).clicked() || shortcuts::participants(ui) {
         view.panel = if open { None } else { Some(Panel::People) };
     }
-    if !data.lobby.rows.is_empty() {
-        widgets::count(ui.painter(), at.right_top() + Vec2::new(-12.0, 12.0), data.lobby.rows.len());
+    let waiting = data.lobby.rows.len() + data.share.requests.len();
+    if waiting > 0 {
+        widgets::count(ui.painter(), at.right_top() + Vec2::new(-12.0, 12.0), waiting);
     }
 }
 

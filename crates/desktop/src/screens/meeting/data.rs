@@ -3,6 +3,7 @@
 use conclave_client::{KeyState, LocalSource, Participant, Phase, Quality, Snapshot, Standing};
 use conclave_model::{LeafIndex, Level, Role, SeatRank};
 use conclave_session::SourceState;
+use fluent_bundle::FluentValue;
 
 use super::{
     devices::{self, DeviceList, Openness},
@@ -17,6 +18,7 @@ use crate::{
         preview::data::{Kind, Picker, SourceView},
         security::data::{self as security, SecurityData},
     },
+        share::data::{self as share, ShareData},
     time::{self, Now},
     widgets::Urgency,
     words::Words,
@@ -58,6 +60,8 @@ pub struct MeetingData {
 }
 
 /// Where the person stands with the meeting.
+    /// What is shared and by whom.
+    pub share: ShareData,
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Not in it yet: what is being waited for, and what went wrong before.
@@ -185,6 +189,7 @@ pub fn data(
         picture_devices: [source_list(Kind::Camera, &pickers[0], &snapshot.camera, snapshot.camera.on, words)],
         speaker,
         speaker_trouble,
+        voice: voice::list(snapshot.voice, &pickers[1].chosen, words),
         quality: quality(&snapshot.quality, &snapshot.relay, words),
         encryption: words.tell(
             "encryption-detail",
@@ -196,6 +201,7 @@ pub fn data(
         tiles,
     }
 }
+        share: share::data(snapshot, now, words),
 
 /// The chair first, then by seat, head before deputy before expert; the same at everybody's window.
 fn table_order(participant: &Participant) -> (bool, String, u8, String) {
@@ -331,17 +337,17 @@ fn stage(snapshot: &Snapshot, charter: &Charter, wall: u64, words: &Words) -> St
             sentence: words.say("stage-ask-take-over"),
             detail: Some(words.say("stage-ask-take-over-detail")),
             offer: Some(Offer::TakeOver),
+        Phase::Locked => Stage::Entering {
+            sentence: words.say("stage-locked"),
+            detail: Some(words.say("stage-locked-detail")),
+            offer: None,
+        },
         },
         Phase::Joined => Stage::Seated,
         Phase::Reconnecting { attempt, retry_in, why } => {
             let why = explain::retry(why, words);
             let next = if retry_in.is_zero() {
                 words.tell("stage-reconnecting-now", [("attempt", (*attempt).into())])
-        Phase::Locked => Stage::Entering {
-            sentence: words.say("stage-locked"),
-            detail: Some(words.say("stage-locked-detail")),
-            offer: None,
-        },
             } else {
                 words.tell("stage-reconnecting-in", [("seconds", retry_in.as_secs_f32().ceil().into())])
             };
@@ -433,10 +439,18 @@ pub fn strip(data: &MeetingData, lobby_is_seen: bool, words: &Words) -> Option<S
         let sentence = words.tell(message, [("names", names.into())]);
         return Some(StripData { urgency: Urgency::Bad, sentence, offer: None });
     }
-    let first = data.lobby.rows.first().filter(|_| data.lobby.leads && !lobby_is_seen)?;
+    let Some(first) = data.lobby.rows.first().filter(|_| data.lobby.leads && !lobby_is_seen) else {
+        let first = data.share.requests.first().filter(|_| !lobby_is_seen)?;
+        let count = data.share.requests.len();
+        let sentence = words.tell("strip-share", asking(count, &first.name));
+        return Some(StripData { urgency: Urgency::Notice, sentence, offer: Some(Offer::Lobby) });
+    };
     let count = data.lobby.rows.len();
-    let gaps =
-        [("count", count.into()), ("name", first.name.as_str().into()), ("others", count.saturating_sub(1).into())];
-    let sentence = words.tell("strip-lobby", gaps);
+    let sentence = words.tell("strip-lobby", asking(count, &first.name));
     Some(StripData { urgency: Urgency::Notice, sentence, offer: Some(Offer::Lobby) })
+}
+
+/// How many want something of the chair, and who the first is.
+fn asking(count: usize, name: &str) -> [(&'static str, FluentValue<'_>); 3] {
+    [("count", count.into()), ("name", name.into()), ("others", count.saturating_sub(1).into())]
 }

@@ -11,7 +11,7 @@ use crate::{
     icons::{self, Icon},
     screens::{
         lead::{self, data::Question},
-        lobby,
+        lobby, share,
     },
     theme::{Type, colour, radius, space},
     widgets,
@@ -34,6 +34,9 @@ pub(super) fn show(
             ui.set_max_width(ui.available_width() - space::S);
             if let Some(wanted) = lead::ui::controls(ui, &data.lead, &mut view.question, words) {
                 action = Some(MeetingAction::Lead(wanted));
+            }
+            if let Some(wanted) = share::ui::requests(ui, &data.share, words) {
+                action = Some(MeetingAction::Share(wanted));
             }
             if let Some(wanted) = lobby::ui::show(ui, &data.lobby, words) {
                 action = Some(MeetingAction::Lobby(wanted));

@@ -1,12 +1,15 @@
 //! The meeting, painted.
 
+use conclave_client::media::VoiceMode;
 use conclave_model::LeafIndex;
 use egui::{Align, CornerRadius, Layout, Pos2, Rect, Role, Sense, Ui, Vec2, WidgetInfo};
 
 use super::{
     bar,
     data::{MeetingData, Offer, Stage, StripData, TileData, strip},
-    header, roster, tile, toasts,
+    header, roster,
+    screen::{self, Paints},
+    tile, toasts,
 };
 use crate::{
     icons, layout,
@@ -18,6 +21,10 @@ use crate::{
         lobby::data::LobbyAction,
         preview::data::Kind,
         security,
+        share::{
+            self,
+            ui::{ShareAction, ShareView},
+        },
     },
     shortcuts,
     theme::{Type, colour, radius, space},
@@ -33,6 +40,8 @@ pub struct MeetingView {
     pub panel: Option<Panel>,
     /// What is asked before something is done that cannot be undone.
     pub question: Option<Question>,
+    /// The picker, and how a shared screen is shown.
+    pub share: ShareView,
     /// Short messages, newest last.
     pub toasts: Vec<String>,
 }
@@ -57,6 +66,8 @@ pub enum MeetingAction {
     LookForDevices,
     /// Use the device with this word from now on.
     Choose(Kind, String),
+    /// Prepare the own voice in this way from now on.
+    Voice(VoiceMode),
     /// Try to connect now.
     Retry,
     /// Go on here and end the other connection.
@@ -65,6 +76,8 @@ pub enum MeetingAction {
     Lobby(LobbyAction),
     /// What the chair or the originator wants.
     Lead(LeadAction),
+    /// Something about sharing a screen.
+    Share(ShareAction),
     /// Leave.
     Leave,
     /// Take the message with this number away.
@@ -77,6 +90,8 @@ pub trait Pictures {
     fn of(&self, leaf: LeafIndex) -> Option<Shown>;
     /// The own camera's newest picture.
     fn own(&self) -> Option<Shown>;
+    /// The newest picture of a member's shared screen.
+    fn screen(&self, leaf: LeafIndex) -> Option<Shown>;
 }
 
 /// The parts of the window.
@@ -138,9 +153,21 @@ pub fn show(
         action = wanted.or(action);
         stage.min.y = rect.bottom() + space::S;
     }
-    let own = match &data.stage {
-        Stage::Seated | Stage::Reconnecting { .. } => tiles(ui, stage, &data.tiles, pictures, screenery, words),
-        Stage::Entering { sentence, detail, offer } => {
+    let mut shares = None;
+    if let Some(rect) = share::ui::own(ui, stage, &data.share, &mut view.share, words, &mut shares) {
+        stage.min.y = rect.bottom() + space::S;
+    }
+    action = shares.map(MeetingAction::Share).or(action);
+    let seated = matches!(data.stage, Stage::Seated | Stage::Reconnecting { .. });
+    let own = match (&data.stage, &data.share.shown) {
+        (_, Some(shown)) if seated => {
+            let paints = Paints { pictures, screenery, words };
+            screen::show(ui, stage, shown, data, &mut view.share, &paints, &mut action)
+        }
+        (Stage::Seated | Stage::Reconnecting { .. }, _) => {
+            tiles(ui, stage, &data.tiles, pictures, screenery, words)
+        }
+        (Stage::Entering { sentence, detail, offer }, _) => {
             let said = Entering { sentence, detail: detail.as_deref(), offer: *offer };
             Some(entering(ui, stage, &said, pictures, screenery, words, &mut action))
         }
@@ -155,7 +182,11 @@ pub fn show(
     if let Some(wanted) = lead::ui::ask(ui.ctx(), &data.lead, data.level, &mut view.question, words) {
         action = Some(MeetingAction::Lead(wanted));
     }
+    if let Some(wanted) = share::ui::pick(ui.ctx(), &data.share, &mut view.share, words) {
+        action = Some(MeetingAction::Share(wanted));
+    }
     widgets::level_banner(ui, parts.bottom_banner, data.level, words, ui.scope_id().with("level-bottom"));
+    share::ui::frame(ui, area, &data.share);
     action
 }
 
