@@ -112,6 +112,15 @@ impl Policy {
         Ok(Entry { open_for, rank: invitation.rank(&person), opens: invitation.may_open(&person) })
     }
 
+    /// Whether a certificate that was taken in, the first of `chain`, has been revoked since.
+    pub(crate) fn is_revoked(&self, chain: &[CertificateDer<'_>], wall: u64) -> bool {
+        let by = |office: &Office| {
+            verify_chain(chain, &office.root, wall, Purpose::Person).is_ok()
+                && office.revocations.check(chain, &office.root).is_err()
+        };
+        self.offices.iter().any(by)
+    }
+
     fn verify(&self, bytes: &[u8], wall: u64) -> Result<(Invitation, &Office), Refusal> {
         let unverified = Invitation::parse(bytes).map_err(|error| {
             tracing::debug!(%error, "invitation refused");

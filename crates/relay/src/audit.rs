@@ -7,7 +7,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::Ordering,
@@ -54,10 +54,19 @@ pub enum AuditProblem {
     Broken(AuditError),
 }
 
+/// What the writer is told.
+#[derive(Debug)]
+enum Note {
+    /// A record, with its time in seconds since 1970-01-01 UTC.
+    Record(u64, Record),
+    /// The file may have been moved away.
+    Reopen,
+}
+
 /// Where records go; nowhere by default. Clones are cheap.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Audit {
-    queue: Option<SyncSender<(u64, Record)>>,
+    queue: Option<SyncSender<Note>>,
     tally: Arc<Tally>,
 }
 
@@ -72,7 +81,7 @@ impl Audit {
             Some(note) => started.because(note),
             None => started,
         });
-        Ok((audit, Writer { log, queue, tally, missing: 0, is_failing: false }))
+        Ok((audit, Writer { path: path.to_owned(), log, queue, tally, missing: 0, is_failing: false }))
     }
 
     /// Where nothing is recorded.
@@ -87,8 +96,17 @@ impl Audit {
     /// Records something. Never waits.
     pub(crate) fn note(&self, record: Record) {
         let Some(queue) = &self.queue else { return };
-        if queue.try_send((clock::wall(), record)).is_err() {
+        if queue.try_send(Note::Record(clock::wall(), record)).is_err() {
             count(&self.tally.unrecorded);
+        }
+    }
+
+    /// Begins a new file where the present one was moved away. Does nothing while too much waits for the disk.
+    pub(crate) fn reopen(&self) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(Note::Reopen).is_err()
+        {
+            warn!("the audit log is too slow to begin a new file now; ask again");
         }
     }
 
@@ -133,6 +151,7 @@ pub(crate) fn word(refusal: Refusal) -> &'static str {
         Refusal::TooOften => "too-often",
         Refusal::Misbehaved => "misbehaved",
         Refusal::GoingAway => "going-away",
+        Refusal::NotResumed => "not-resumed",
     }
 }
 
@@ -207,6 +226,24 @@ impl Log {
         Ok((Self { file, chain: summary.chain, length: whole }, note))
     }
 
+    /// Whether the file still stands at its path.
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let there = match std::fs::metadata(path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let own = self.file.metadata()?;
+            Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
+        }
+        // Where a file that is open cannot be moved.
+        #[cfg(not(unix))]
+        Ok(there.is_file())
+    }
+
     /// Writes one line, whole or not at all.
     fn write(&mut self, record: &Record, time: u64) -> io::Result<()> {
         let mut chain = self.chain.clone();
@@ -226,8 +263,9 @@ impl Log {
 /// The end that writes to the disk.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    path: PathBuf,
     log: Log,
-    queue: Receiver<(u64, Record)>,
+    queue: Receiver<Note>,
     tally: Arc<Tally>,
     /// How many records have gone missing so far, as far as the log says it.
     missing: u64,
@@ -237,11 +275,11 @@ pub(crate) struct Writer {
 impl Writer {
     /// Writes until nobody records anything any more.
     pub(crate) fn run(mut self) {
-        while let Ok((time, record)) = self.queue.recv() {
-            self.write(&record, time);
+        while let Ok(note) = self.queue.recv() {
+            self.take(note);
             for _ in 1..BATCH {
-                let Ok((time, record)) = self.queue.try_recv() else { break };
-                self.write(&record, time);
+                let Ok(note) = self.queue.try_recv() else { break };
+                self.take(note);
             }
             if let Err(error) = self.log.file.sync_data() {
                 warn!(%error, "the audit log may not outlive a loss of power");
@@ -250,6 +288,37 @@ impl Writer {
         self.write(&Record::of(Event::Stopped), clock::wall());
         // Nobody is left to tell; the line is with the system.
         let _ = self.log.file.sync_all();
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Record(time, record) => self.write(&record, time),
+            Note::Reopen => self.reopen(),
+        }
+    }
+
+    /// The last line of the old file says that there is another, the first of the new one which line that was.
+    fn reopen(&mut self) {
+        match self.log.is_at(&self.path) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => return error!(%error, file = %self.path.display(), "the audit log stays where it was moved"),
+        }
+        match Log::open(&self.path) {
+            Ok((log, _)) => {
+                self.write(&Record::of(Event::Stopped).because("moved-away"), clock::wall());
+                if let Err(error) = self.log.file.sync_data() {
+                    warn!(%error, "the audit log may not outlive a loss of power");
+                }
+                let last = hex::encode(&self.log.chain.head()[..8]);
+                self.log = log;
+                self.write(&Record::of(Event::Started).because(&format!("after-{last}")), clock::wall());
+                info!(file = %self.path.display(), "a new audit log is begun");
+            }
+            Err(problem) => {
+                error!(%problem, file = %self.path.display(), "no new audit log; the records go on in the one that was moved");
+            }
+        }
     }
 
     fn write(&mut self, record: &Record, time: u64) {

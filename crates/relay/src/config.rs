@@ -354,6 +354,19 @@ impl Config {
         })
     }
 
+    /// Reads the revocation lists anew, as at the start, and checks them against the roots and CAs that the relay began
+    /// with.
+    ///
+    /// # Errors
+    /// [`ConfigError::Named`], which says the file.
+    pub fn revocations(
+        &self,
+        roots: &[CertificateDer<'static>],
+        chain: &[CertificateDer<'static>],
+    ) -> Result<Vec<Bytes>, ConfigError> {
+        self.read_revocations(roots, chain.get(1..).unwrap_or_default())
+    }
+
     /// Reads the lists file by file, so that a bad one is named; then all together, for there may be too many.
     fn read_revocations(
         &self,

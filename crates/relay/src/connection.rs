@@ -9,9 +9,9 @@ use std::{
 use conclave_identity::{audit, fingerprint};
 use conclave_model::{
     Fingerprint,
-    wire::signal::{self, FromRelay, Hello, Refusal, ToRelay},
+    wire::signal::{self, FromRelay, Hello, Refusal, Resume, ToRelay},
 };
-use conclave_relay_core::{Admitted, ConnectionId};
+use conclave_relay_core::{Admitted, Resumed};
 use conclave_transport::Path;
 use futures_util::{
     SinkExt, StreamExt,
@@ -26,16 +26,17 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_tungstenite::{
     WebSocketStream, accept_async_with_config,
-    tungstenite::{Error as WebSocketError, Message, protocol::WebSocketConfig},
+    tungstenite::{Error as WebSocketError, Message, error::ProtocolError, protocol::WebSocketConfig},
 };
 use tracing::{debug, info};
 
 use crate::{
     admission::{Policy, Refused},
+    attempts::{Attempt, Attempts},
     audit::{Audit, word},
     clock,
     door::Place,
-    engine::Command,
+    engine::{Command, Strand},
     heard::{Heard, LastHeard},
     outbox::{Waiting, outbox},
     tally::{Tally, count},
@@ -64,7 +65,8 @@ type Socket = WebSocketStream<TlsStream<Heard<TcpStream>>>;
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) tls: TlsAcceptor,
-    pub(crate) policy: Policy,
+    pub(crate) policy: watch::Receiver<Arc<Policy>>,
+    pub(crate) attempts: Attempts,
     /// The media socket's addresses as clients reach them.
     pub(crate) media: Vec<SocketAddr>,
     pub(crate) commands: mpsc::Sender<Command>,
@@ -75,10 +77,12 @@ pub(crate) struct Shared {
 
 /// A connection that the state machine knows.
 struct Open {
-    id: ConnectionId,
+    strand: Strand,
     socket: Socket,
     waiting: Waiting,
     last: LastHeard,
+    /// With what it authenticated.
+    chain: Vec<CertificateDer<'static>>,
 }
 
 /// Why a connection came to nothing; for the log.
@@ -124,10 +128,13 @@ pub(crate) async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) 
     match opened {
         Ok(connection) => {
             drop(place);
-            let id = connection.id;
-            converse(connection, &shared).await;
+            let strand = connection.strand;
+            let end = match converse(connection, &shared).await {
+                End::Broken => Command::Broken(strand),
+                End::Over => Command::Gone(strand),
+            };
             // Nobody to tell where the relay is shutting down.
-            let _ = shared.commands.send(Command::Gone(id)).await;
+            let _ = shared.commands.send(end).await;
         }
         // Who is refused has a certificate of ours, so this is somebody's mistake that an administrator wants to see; what
         // anybody can cause stays below.
@@ -147,12 +154,20 @@ pub(crate) async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) 
 async fn open(stream: TcpStream, shared: &Shared) -> Result<Open, Ended> {
     let knocked = timeout(HANDSHAKE, knock(stream, shared)).await.map_err(|_| Ended::TimedOut("hello"))?;
     let (mut socket, last, first) = knocked?;
+    let first = first.and_then(|(opening, chain)| attempt(&chain, shared).map(|()| (opening, chain)));
+    let mut own = Vec::new();
     let opened = match first {
-        Ok((hello, chain)) => enter(hello, &chain, shared).await?,
+        Ok((opening, chain)) => {
+            own = chain;
+            match opening {
+                Opening::Hello(hello) => enter(*hello, &own, shared).await?,
+                Opening::Resume(resume) => go_on(resume, &own, shared).await?,
+            }
+        }
         Err(refusal) => Err(refusal),
     };
     match opened {
-        Ok((id, waiting)) => Ok(Open { id, socket, waiting, last }),
+        Ok((strand, waiting)) => Ok(Open { strand, socket, waiting, last, chain: own }),
         Err(refusal) => {
             let message = Message::Binary(signal::encode(&FromRelay::Refused(refusal)));
             timeout(WRITE, socket.send(message)).await.map_err(|_| Ended::TimedOut("way out"))??;
@@ -162,7 +177,27 @@ async fn open(stream: TcpStream, shared: &Shared) -> Result<Open, Ended> {
     }
 }
 
-type First = Result<(Hello, Vec<CertificateDer<'static>>), Refusal>;
+/// Counts an attempt of a certificate to come in.
+fn attempt(chain: &[CertificateDer<'_>], shared: &Shared) -> Result<(), Refusal> {
+    let who = Fingerprint(chain.first().map(fingerprint).unwrap_or_default());
+    let tried = shared.attempts.count(who, clock::now());
+    if tried == Attempt::Fine {
+        return Ok(());
+    }
+    count(&shared.tally.throttled);
+    if tried == Attempt::FirstTooMany {
+        shared.audit.note(audit::Record::of(audit::Event::Refused).person(who).because(word(Refusal::TooOften)));
+    }
+    Err(Refusal::TooOften)
+}
+
+/// What a connection begins with.
+enum Opening {
+    Hello(Box<Hello>),
+    Resume(Resume),
+}
+
+type First = Result<(Opening, Vec<CertificateDer<'static>>), Refusal>;
 
 /// Everything up to the first message.
 async fn knock(stream: TcpStream, shared: &Shared) -> Result<(Socket, LastHeard, First), Ended> {
@@ -182,7 +217,8 @@ async fn knock(stream: TcpStream, shared: &Shared) -> Result<(Socket, LastHeard,
     loop {
         let first = match socket.next().await.ok_or(Ended::Closed)?? {
             Message::Binary(bytes) => match signal::decode_to_relay(&bytes) {
-                Ok(ToRelay::Hello(hello)) => Ok((hello, chain)),
+                Ok(ToRelay::Hello(hello)) => Ok((Opening::Hello(Box::new(hello)), chain)),
+                Ok(ToRelay::Resume(resume)) => Ok((Opening::Resume(resume), chain)),
                 Ok(_) | Err(_) => Err(Refusal::Misbehaved),
             },
             Message::Ping(_) | Message::Pong(_) => continue,
@@ -198,7 +234,7 @@ async fn enter(
     hello: Hello,
     chain: &[CertificateDer<'static>],
     shared: &Shared,
-) -> Result<Result<(ConnectionId, Waiting), Refusal>, Ended> {
+) -> Result<Result<(Strand, Waiting), Refusal>, Ended> {
     let fingerprint = chain.first().map(fingerprint).unwrap_or_default();
     let meeting = hello.meeting;
     let refuse = |Refused { why, meeting }| {
@@ -209,7 +245,8 @@ async fn enter(
         shared.audit.note(record.person(Fingerprint(fingerprint)).because(word(why)));
         why
     };
-    let entry = match shared.policy.admit(&hello, chain, clock::wall()) {
+    let policy = Arc::clone(&shared.policy.borrow());
+    let entry = match policy.admit(&hello, chain, clock::wall()) {
         Ok(entry) => entry,
         Err(refused) => return Ok(Err(refuse(refused))),
     };
@@ -222,47 +259,106 @@ async fn enter(
     let (reply, answer) = oneshot::channel();
     shared.commands.send(Command::Open { path, admitted, outbox, reply }).await.map_err(|_| Ended::GoingAway)?;
     let result = answer.await.map_err(|_| Ended::GoingAway)?;
-    Ok(result.map(|id| (id, waiting)).map_err(|why| refuse(Refused { why, meeting: Some(meeting) })))
+    Ok(result.map(|strand| (strand, waiting)).map_err(|why| refuse(Refused { why, meeting: Some(meeting) })))
+}
+
+/// Goes on with a connection. It was let in with this very certificate, by the same relay, and has not left since.
+async fn go_on(
+    resume: Resume,
+    chain: &[CertificateDer<'static>],
+    shared: &Shared,
+) -> Result<Result<(Strand, Waiting), Refusal>, Ended> {
+    let fingerprint = chain.first().map(fingerprint).unwrap_or_default();
+    let (outbox, waiting) = outbox();
+    let (reply, answer) = oneshot::channel();
+    let resumed = Resumed { fingerprint, resume };
+    shared.commands.send(Command::Resume { resumed, outbox, reply }).await.map_err(|_| Ended::GoingAway)?;
+    let result = answer.await.map_err(|_| Ended::GoingAway)?;
+    Ok(result.map(|strand| (strand, waiting)))
+}
+
+/// How a conversation ended.
+enum End {
+    /// The line broke; the client may come back.
+    Broken,
+    /// By a goodbye of either side, or because the client does not follow.
+    Over,
 }
 
 /// Carries messages both ways until either side is done.
-async fn converse(connection: Open, shared: &Shared) {
-    let Open { id, socket, mut waiting, last } = connection;
+async fn converse(connection: Open, shared: &Shared) -> End {
+    let Open { strand, socket, mut waiting, last, chain } = connection;
     let (mut sink, mut stream) = socket.split();
-    let is_open = tokio::select! {
-        is_open = write(&mut sink, &mut waiting, &last, &shared.tally) => is_open,
-        () = read(&mut stream, id, &shared.commands) => false,
+    let written = tokio::select! {
+        written = write(&mut sink, &mut waiting, &last, &shared.tally) => written,
+        end = read(&mut stream, strand, &shared.commands) => Written::End(end),
+        () = revocation(&chain, strand, shared) => Written::All,
     };
-    if is_open && let Ok(socket) = sink.reunite(stream) {
-        part(socket).await;
+    match written {
+        Written::End(end) => end,
+        Written::All => {
+            if let Ok(socket) = sink.reunite(stream) {
+                part(socket).await;
+            }
+            End::Over
+        }
     }
 }
 
-/// Says what is to be said. Returns once nothing more will come, and then whether the connection still works.
-async fn write(sink: &mut SplitSink<Socket, Message>, waiting: &mut Waiting, last: &LastHeard, tally: &Tally) -> bool {
+/// Reports the connection once its certificate has been revoked; never returns, for the writing side says so and ends.
+async fn revocation(chain: &[CertificateDer<'_>], strand: Strand, shared: &Shared) {
+    let mut policy = shared.policy.clone();
+    loop {
+        let now = Arc::clone(&policy.borrow_and_update());
+        if now.is_revoked(chain, clock::wall()) {
+            let _ = shared.commands.send(Command::Revoked(strand)).await;
+            break;
+        }
+        if policy.changed().await.is_err() {
+            break;
+        }
+    }
+    std::future::pending().await
+}
+
+/// How writing came to an end.
+enum Written {
+    /// All that will ever be said is said.
+    All,
+    /// It is of no use any more.
+    End(End),
+}
+
+/// Says what is to be said, until nothing more will come or the connection does not work any more.
+async fn write(
+    sink: &mut SplitSink<Socket, Message>,
+    waiting: &mut Waiting,
+    last: &LastHeard,
+    tally: &Tally,
+) -> Written {
     let mut ping = tokio::time::interval(PING);
     loop {
         let message = tokio::select! {
             message = waiting.next() => match message {
                 Some(message) => Message::Binary(signal::encode(&message)),
-                None => return true,
+                None => return Written::All,
             },
             _ = ping.tick() => {
                 if last.silence() > SILENCE {
                     count(&tally.silent);
                     debug!("a client fell silent");
-                    return false;
+                    return Written::End(End::Over);
                 }
                 Message::Ping(tokio_tungstenite::tungstenite::Bytes::new())
             }
         };
         match timeout(WRITE, sink.send(message)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return false,
+            Ok(Err(_)) => return Written::End(End::Broken),
             Err(_) => {
                 count(&tally.slow);
                 debug!("a client reads too slowly");
-                return false;
+                return Written::End(End::Over);
             }
         }
     }
@@ -270,14 +366,18 @@ async fn write(sink: &mut SplitSink<Socket, Message>, waiting: &mut Waiting, las
 
 /// Hears what the client says. Returns once the client is gone; never where it misbehaves, for then the writing side
 /// says so and ends.
-async fn read(stream: &mut SplitStream<Socket>, id: ConnectionId, commands: &mpsc::Sender<Command>) {
+async fn read(stream: &mut SplitStream<Socket>, strand: Strand, commands: &mpsc::Sender<Command>) -> End {
     let mut control = 0;
     let mut since = clock::now();
-    let accused = loop {
+    let end = loop {
         let message = match stream.next().await {
             Some(Ok(message)) => message,
-            Some(Err(WebSocketError::Capacity(_) | WebSocketError::Protocol(_))) => break true,
-            Some(Err(_)) | None => break false,
+            Some(Err(WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                break Some(End::Broken);
+            }
+            Some(Err(WebSocketError::Capacity(_) | WebSocketError::Protocol(_))) => break None,
+            Some(Err(_)) => break Some(End::Broken),
+            None => break Some(End::Over),
         };
         let now = clock::now();
         if now.duration_since(since) > PING {
@@ -286,28 +386,31 @@ async fn read(stream: &mut SplitStream<Socket>, id: ConnectionId, commands: &mps
         match message {
             Message::Binary(bytes) => match signal::decode_to_relay(&bytes) {
                 Ok(message) => {
-                    if commands.send(Command::Signal(id, message)).await.is_err() {
-                        break true;
+                    if commands.send(Command::Signal(strand, message)).await.is_err() {
+                        break None;
                     }
                 }
                 Err(error) => {
                     debug!(%error, "not a message");
-                    break true;
+                    break None;
                 }
             },
             Message::Ping(_) | Message::Pong(_) => {
                 control += 1;
                 if control > CONTROL_FRAMES {
-                    break true;
+                    break None;
                 }
             }
-            Message::Close(_) => break false,
-            Message::Text(_) | Message::Frame(_) => break true,
+            Message::Close(_) => break Some(End::Over),
+            Message::Text(_) | Message::Frame(_) => break None,
         }
     };
-    if accused {
-        let _ = commands.send(Command::Misbehaved(id)).await;
-        std::future::pending::<()>().await;
+    match end {
+        Some(end) => end,
+        None => {
+            let _ = commands.send(Command::Misbehaved(strand)).await;
+            std::future::pending().await
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use conclave_model::wire::signal::{Refusal, ToRelay};
-use conclave_relay_core::{Admitted, ConnectionId, Counters, Output, Relay, RelayConfig};
+use conclave_relay_core::{Admitted, ConnectionId, Counters, Output, Relay, RelayConfig, Resumed};
 use conclave_transport::Path;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
@@ -38,26 +38,45 @@ const REPORT: Duration = Duration::from_secs(60);
 /// What connections tell the media thread.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// There are newer revocation lists.
+    Revocations(Vec<Bytes>),
+    /// The certificate of a connection is on one.
+    Revoked(Strand),
     /// A connection passed the relay's checks.
-    Open {
-        path: Box<Path>,
-        admitted: Box<Admitted>,
-        outbox: Outbox,
-        reply: oneshot::Sender<Result<ConnectionId, Refusal>>,
-    },
+    Open { path: Box<Path>, admitted: Box<Admitted>, outbox: Outbox, reply: oneshot::Sender<Result<Strand, Refusal>> },
+    /// A client goes on with a connection that broke off.
+    Resume { resumed: Resumed, outbox: Outbox, reply: oneshot::Sender<Result<Strand, Refusal>> },
     /// A client said something.
-    Signal(ConnectionId, ToRelay),
+    Signal(Strand, ToRelay),
     /// A client sent what is no message, or too much.
-    Misbehaved(ConnectionId),
+    Misbehaved(Strand),
+    /// A strand broke without a goodbye.
+    Broken(Strand),
     /// A connection is gone.
-    Gone(ConnectionId),
+    Gone(Strand),
+}
+
+/// One of the TCP connections that were, one after the other, a client's connection. What comes late by an older one does
+/// not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Strand {
+    connection: ConnectionId,
+    number: u32,
+}
+
+/// Where to reach a client.
+struct Seat {
+    /// The newest strand.
+    number: u32,
+    /// `None` while that is broken.
+    outbox: Option<Outbox>,
 }
 
 /// The state machine and what it is connected to.
 pub(crate) struct Engine {
     relay: Relay,
     socket: MediaSocket,
-    outboxes: HashMap<ConnectionId, Outbox>,
+    seats: HashMap<ConnectionId, Seat>,
     wake: Instant,
     reported: (Instant, Counters, DoorCounters),
     unsent: u64,
@@ -82,7 +101,7 @@ impl Engine {
         Self {
             relay,
             socket,
-            outboxes: HashMap::new(),
+            seats: HashMap::new(),
             wake: now,
             reported: (now, Counters::default(), DoorCounters::default()),
             unsent: 0,
@@ -146,23 +165,50 @@ impl Engine {
         match command {
             Command::Open { path, admitted, outbox, reply } => {
                 let result = self.relay.open_on(*path, *admitted, now);
-                if let Ok(connection) = result {
-                    self.outboxes.insert(connection, outbox);
-                    if reply.send(result).is_err() {
-                        self.outboxes.remove(&connection);
-                        self.relay.close(connection, now);
-                    }
-                } else {
-                    let _ = reply.send(result);
+                let result = result.map(|connection| self.seat(connection, outbox));
+                if let (Ok(strand), Err(_)) = (result, reply.send(result)) {
+                    self.seats.remove(&strand.connection);
+                    self.relay.close(strand.connection, now);
                 }
             }
-            Command::Signal(connection, message) => self.relay.handle_signal(connection, message, now),
-            Command::Misbehaved(connection) => self.relay.accuse(connection, now),
-            Command::Gone(connection) => {
-                self.outboxes.remove(&connection);
-                self.relay.close(connection, now);
+            Command::Resume { resumed, outbox, reply } => {
+                let result = self.relay.resume(resumed, now).map(|connection| self.seat(connection, outbox));
+                if let (Ok(strand), Err(_)) = (result, reply.send(result)) {
+                    self.suspend(strand, now);
+                }
             }
+            Command::Signal(strand, message) if self.is_current(strand) => {
+                self.relay.handle_signal(strand.connection, message, now);
+            }
+            Command::Misbehaved(strand) if self.is_current(strand) => self.relay.accuse(strand.connection, now),
+            Command::Revoked(strand) => self.relay.revoke(strand.connection, now),
+            Command::Revocations(lists) => self.relay.set_revocations(lists, now),
+            Command::Broken(strand) if self.is_current(strand) => self.suspend(strand, now),
+            Command::Gone(strand) if self.is_current(strand) => {
+                self.seats.remove(&strand.connection);
+                self.relay.close(strand.connection, now);
+            }
+            Command::Signal(..) | Command::Misbehaved(_) | Command::Broken(_) | Command::Gone(_) => {}
         }
+    }
+
+    /// Speaks to a client by its newest strand from now on; the one before it, if there was one, ends.
+    fn seat(&mut self, connection: ConnectionId, outbox: Outbox) -> Strand {
+        let number = self.seats.get(&connection).map_or(0, |seat| seat.number.wrapping_add(1));
+        self.seats.insert(connection, Seat { number, outbox: Some(outbox) });
+        Strand { connection, number }
+    }
+
+    fn is_current(&self, strand: Strand) -> bool {
+        self.seats.get(&strand.connection).is_some_and(|seat| seat.number == strand.number)
+    }
+
+    /// Waits for a client to come back.
+    fn suspend(&mut self, strand: Strand, now: Instant) {
+        if let Some(seat) = self.seats.get_mut(&strand.connection) {
+            seat.outbox = None;
+        }
+        self.relay.suspend(strand.connection, now);
     }
 
     fn drain(&mut self) {
@@ -170,16 +216,18 @@ impl Engine {
             match self.relay.poll_output() {
                 Output::Transmit(transmit) => self.unsent += self.socket.send(&transmit.bytes, transmit.to),
                 Output::Signal(connection, message) => {
-                    let slow = self.outboxes.get(&connection).is_some_and(|outbox| outbox.say(message).is_err());
+                    // What is said while a strand is broken is kept by the state machine.
+                    let outbox = self.seats.get(&connection).and_then(|seat| seat.outbox.as_ref());
+                    let slow = outbox.is_some_and(|outbox| outbox.say(message).is_err());
                     if slow {
                         count(&self.tally.slow);
                         debug!("a client reads too slowly");
-                        self.outboxes.remove(&connection);
+                        self.seats.remove(&connection);
                         self.relay.close(connection, clock::now());
                     }
                 }
                 Output::Disconnect(connection) => {
-                    self.outboxes.remove(&connection);
+                    self.seats.remove(&connection);
                 }
                 Output::Wake(at) => {
                     self.unsent += self.socket.flush();

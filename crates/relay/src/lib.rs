@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod attempts;
 mod audit;
 mod clock;
 mod config;
@@ -28,5 +29,5 @@ mod tally;
 
 pub use audit::{AuditProblem, inspect_audit};
 pub use config::{Config, ConfigError, LogLevel, NamedProblem};
-pub use server::{Parts, Running, StartError, start};
+pub use server::{Parts, Running, StartError, Stopped, start};
 pub use tally::DoorCounters;

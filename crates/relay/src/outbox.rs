@@ -43,13 +43,17 @@ impl Outbox {
     /// Queues a message. Never waits.
     ///
     /// # Errors
-    /// [`TooSlow`] where there is no room, or nobody writes any more.
+    /// [`TooSlow`] where there is no room. Where nobody writes any more the connection broke off, which is found out
+    /// elsewhere.
     pub(crate) fn say(&self, message: FromRelay) -> Result<(), TooSlow> {
         let size = size(&message);
         if self.waiting.fetch_add(size, Ordering::Relaxed) + size > BYTES {
             return Err(TooSlow);
         }
-        self.queue.try_send(message).map_err(|_| TooSlow)
+        match self.queue.try_send(message) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(TooSlow),
+        }
     }
 }
 
@@ -69,22 +73,24 @@ fn size(message: &FromRelay) -> usize {
         FromRelay::Joined(joined) => {
             joined.neighbours.len() * 32 + joined.revocations.iter().map(|list| list.len()).sum::<usize>()
         }
+        FromRelay::Revocations(lists) => lists.iter().map(|list| list.len()).sum(),
         FromRelay::Arrived(arrival) => arrival.key_package.len(),
         FromRelay::Committed { commit, .. } => commit.len(),
         FromRelay::Welcome { welcome, .. } => welcome.len(),
         FromRelay::Broadcast { message, .. } => message.len(),
-        FromRelay::Revocations(lists) => lists.iter().map(|list| list.len()).sum(),
         FromRelay::Pulse { pulse, .. } => pulse.len(),
         FromRelay::Departed(_)
         | FromRelay::Annulled { .. }
         | FromRelay::CommitRefused { .. }
         | FromRelay::KeyFrameWanted { .. }
         | FromRelay::LayersWanted { .. }
+        | FromRelay::Resumed { .. }
+        | FromRelay::Heard { .. }
+        | FromRelay::Delayed(_)
         | FromRelay::Refused(_) => 0,
     }
 }
 
-        | FromRelay::Delayed(_)
 #[cfg(test)]
 mod tests {
     use conclave_model::PeerId;

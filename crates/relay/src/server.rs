@@ -24,10 +24,11 @@ use tracing::{debug, info};
 
 use crate::{
     admission::Policy,
+    attempts::Attempts,
     audit::{self, Audit, AuditProblem},
     connection::{self, Shared},
     door::Door,
-    engine::{COMMANDS, Engine, FAREWELL},
+    engine::{COMMANDS, Command, Engine, FAREWELL},
     socket::{self, MediaSocket},
     tally::{DoorCounters, Tally, count},
 };
@@ -119,6 +120,17 @@ pub enum StartError {
     Threads(io::Error),
 }
 
+/// Why a running relay did not take newer revocation lists.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// A list cannot be used; those from before stay in force.
+    #[error("{0}")]
+    Revocations(#[from] RevocationError),
+    /// The relay has ended.
+    #[error("the relay has ended")]
+    Ended,
+}
+
 /// A relay at work. Dropping it shuts it down.
 #[derive(Debug)]
 pub struct Running {
@@ -127,6 +139,25 @@ pub struct Running {
     shutdown: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     tally: Arc<Tally>,
+    office: OfficePapers,
+    policy: watch::Sender<Arc<Policy>>,
+    commands: mpsc::Sender<Command>,
+    audit: Audit,
+}
+
+/// By what revocation lists are judged; the same for as long as the relay runs.
+#[derive(Clone, Debug)]
+struct OfficePapers {
+    roots: Vec<CertificateDer<'static>>,
+    /// The issuing CAs above the relay's own certificate.
+    authorities: Vec<CertificateDer<'static>>,
+    max_level: Level,
+}
+
+impl OfficePapers {
+    fn policy(&self, lists: &[Bytes]) -> Result<Arc<Policy>, RevocationError> {
+        Policy::new(self.roots.clone(), lists, &self.authorities, self.max_level).map(Arc::new)
+    }
 }
 
 impl Running {
@@ -145,6 +176,24 @@ impl Running {
         self.tally.counters()
     }
 
+    /// Replaces the certificate revocation lists (DER) of the offices: everybody who is connected is given the new ones,
+    /// and whoever is on one loses the connection. Not to be called from within an async runtime.
+    ///
+    /// # Errors
+    /// A [`Stopped`]; the lists from before stay in force.
+    pub fn set_revocations(&self, lists: Vec<Bytes>) -> Result<(), Stopped> {
+        let policy = self.office.policy(&lists)?;
+        // The members first, so that they know why somebody goes.
+        self.commands.blocking_send(Command::Revocations(lists)).map_err(|_| Stopped::Ended)?;
+        self.policy.send_replace(policy);
+        Ok(())
+    }
+
+    /// Begins a new audit log where the present file was moved away; nothing otherwise. A failure is in the log.
+    pub fn reopen_audit(&self) {
+        self.audit.reopen();
+    }
+
     /// Tells every client that the relay goes away, and ends. Takes up to some seconds where clients do not answer.
     pub fn shutdown(self) {
         drop(self);
@@ -153,6 +202,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // The writer ends with the last who could tell it something.
+        self.audit = Audit::default();
         // An error means that both threads are gone already.
         let _ = self.shutdown.send(true);
         for thread in self.threads.drain(..) {
@@ -170,10 +221,10 @@ impl Drop for Running {
 pub fn start(parts: Parts) -> Result<Running, StartError> {
     let Parts { chain, key, roots, revocations, .. } = parts;
     check_level(&chain, parts.max_level)?;
-    let authorities = chain.get(1..).unwrap_or_default();
-    let policy = Policy::new(roots.clone(), &revocations, authorities, parts.max_level);
-    let policy = policy.map_err(StartError::Revocations)?;
-    let tls = conclave_identity::tls::server_config(chain, key, &roots).map_err(StartError::Tls)?;
+    let tls = conclave_identity::tls::server_config(chain.clone(), key, &roots).map_err(StartError::Tls)?;
+    let authorities = chain.get(1..).unwrap_or_default().to_vec();
+    let office = OfficePapers { roots, authorities, max_level: parts.max_level };
+    let policy = watch::Sender::new(office.policy(&revocations).map_err(StartError::Revocations)?);
     let listener =
         socket::listen(parts.listen).map_err(|reason| StartError::Listen { address: parts.listen, reason })?;
     let address = listener.local_addr().map_err(StartError::Threads)?;
@@ -191,9 +242,10 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
     let (audit, writer) = open_audit(parts.audit, &tally)?;
     let shared = Arc::new(Shared {
         tls: TlsAcceptor::from(Arc::new(tls)),
-        policy,
+        policy: policy.subscribe(),
+        attempts: Attempts::default(),
         media: public.clone(),
-        commands,
+        commands: commands.clone(),
         down: down.clone(),
         tally: Arc::clone(&tally),
         audit: audit.clone(),
@@ -204,7 +256,7 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
     let engine = {
         let _inside = media_runtime.enter();
         let socket = MediaSocket::new(media, &public).map_err(StartError::Threads)?;
-        Engine::new(config, revocations, socket, Arc::clone(&tally), audit)
+        Engine::new(config, revocations, socket, Arc::clone(&tally), audit.clone())
     };
     let signal_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SIGNAL_THREADS)
@@ -213,7 +265,8 @@ pub fn start(parts: Parts) -> Result<Running, StartError> {
         .build()
         .map_err(StartError::Threads)?;
 
-    let mut running = Running { address, media: public, shutdown, threads: Vec::new(), tally };
+    let threads = Vec::new();
+    let mut running = Running { address, media: public, shutdown, threads, tally, office, policy, commands, audit };
     let media_down = down.clone();
     let media = move || media_runtime.block_on(engine.run(inbox, media_down));
     running.threads.push(spawn("relay-media", media)?);

@@ -17,6 +17,8 @@ pub struct DoorCounters {
     pub closed: u64,
     /// Clients that were refused with an answer.
     pub refused: u64,
+    /// Attempts past the limit for one certificate; `refused` counts them as well.
+    pub throttled: u64,
     /// Clients that fell silent later.
     pub silent: u64,
     /// Clients that read too slowly.
@@ -34,6 +36,7 @@ pub(crate) struct Tally {
     pub(crate) websocket: AtomicU64,
     pub(crate) closed: AtomicU64,
     pub(crate) refused: AtomicU64,
+    pub(crate) throttled: AtomicU64,
     pub(crate) silent: AtomicU64,
     pub(crate) slow: AtomicU64,
     pub(crate) unrecorded: AtomicU64,
@@ -54,6 +57,7 @@ impl Tally {
             websocket: read(&self.websocket),
             closed: read(&self.closed),
             refused: read(&self.refused),
+            throttled: read(&self.throttled),
             silent: read(&self.silent),
             slow: read(&self.slow),
             unrecorded: read(&self.unrecorded),

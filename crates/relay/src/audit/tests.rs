@@ -76,6 +76,35 @@ fn a_last_line_that_was_interrupted_is_taken_out() {
 }
 
 #[test]
+fn a_log_that_was_moved_away_ends_there_and_goes_on_in_a_new_file() {
+    let folder = Folder::new();
+    let moved = folder.0.path().join("audit.1.jsonl");
+    let (audit, writer) = Audit::open(&folder.file(), Arc::default()).unwrap();
+    let thread = std::thread::spawn(move || writer.run());
+    audit.note(Record::of(Event::Connected));
+    audit.reopen();
+    audit.note(Record::of(Event::Left));
+    while fs::read_to_string(folder.file()).unwrap().lines().count() < 3 {
+        std::thread::yield_now();
+    }
+    fs::rename(folder.file(), &moved).unwrap();
+    audit.reopen();
+    audit.note(Record::of(Event::Connected));
+    drop(audit);
+    thread.join().unwrap();
+    let old = inspect_audit(&moved).unwrap().unwrap();
+    assert_eq!(old.lines, 4, "asking without a move changes nothing");
+    let last = hex::encode(&old.chain.head()[..8]);
+    let reason = |reason: String| Some(reason);
+    assert_eq!(
+        folder.events(),
+        [(Event::Started, reason(format!("after-{last}"))), (Event::Connected, None), (Event::Stopped, None)]
+    );
+    fs::rename(&moved, folder.file()).unwrap();
+    assert_eq!(folder.events().last().unwrap(), &(Event::Stopped, reason("moved-away".into())));
+}
+
+#[test]
 fn a_log_that_was_changed_is_left_alone() {
     let folder = Folder::new();
     folder.record([Record::of(Event::Connected), Record::of(Event::Left)]);

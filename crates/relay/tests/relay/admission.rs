@@ -9,7 +9,7 @@ use conclave_model::{
     Fingerprint, Level,
     wire::signal::{Dismissal, FromRelay, Refusal, ToRelay, VERSION},
 };
-use conclave_relay::{StartError, start};
+use conclave_relay::{StartError, Stopped, start};
 
 use crate::client::{Scene, parts, validity, wall};
 
@@ -206,6 +206,52 @@ async fn what_the_invitations_list_revokes_is_refused() {
     scene.rehearsal.reissue(|content| content.revocations = vec![list.into()]).unwrap();
     assert_eq!(second(&scene).await, Refusal::Revoked);
     scene.hello(0).await.joined().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_list_reaches_everybody_and_ends_the_connection_of_who_is_on_it() {
+    let mut scene = Scene::new(2);
+    let mut first = scene.hello(0).await;
+    first.joined().await;
+    let mut second = scene.hello(1).await;
+    second.joined().await;
+    assert!(matches!(first.hear().await, Some(FromRelay::Arrived(_))));
+    let revoked = scene.holder(1).chain()[..1].to_vec();
+    let list = scene.rehearsal.authority.revoke(&revoked, Reason::KeyCompromise, wall()).unwrap().clone();
+    let mut edited = list.to_vec();
+    *edited.last_mut().unwrap() ^= 1;
+    let refused = tokio::task::block_in_place(|| scene.relay.set_revocations(vec![edited.into()]));
+    assert!(matches!(refused, Err(Stopped::Revocations(_))), "{refused:?}");
+    tokio::task::block_in_place(|| scene.relay.set_revocations(vec![list.clone()])).unwrap();
+    assert_eq!(first.hear().await, Some(FromRelay::Revocations(vec![list.clone()])));
+    assert_eq!(second.hear().await, Some(FromRelay::Revocations(vec![list.clone()])));
+    assert_eq!(second.hear().await, Some(FromRelay::Refused(Refusal::Revoked)));
+    assert_eq!(second.hear().await, None);
+    assert!(matches!(first.hear().await, Some(FromRelay::Departed(_))));
+    assert_eq!(self::second(&scene).await, Refusal::Revoked, "nor do they come back");
+    let mut again = scene.hello(0).await;
+    assert_eq!(again.joined().await.revocations, [list]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_too_often_is_told_and_fills_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let mut scene = Scene::with(1, |parts| parts.audit = Some(file.clone()));
+    scene.rehearsal.reissue(|content| content.not_before = wall() + 600).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..30 {
+        told.push(refusal(&scene).await);
+    }
+    let early = told.iter().take_while(|refusal| **refusal == Refusal::TooEarly).count();
+    // The clock goes on meanwhile: now and then one more is let through.
+    assert!((20..30).contains(&early) && told.contains(&Refusal::TooOften), "{told:?}");
+    let often = told.iter().filter(|refusal| **refusal == Refusal::TooOften).count();
+    assert_eq!(scene.relay.door().throttled, often as u64);
+    tokio::task::spawn_blocking(move || scene.relay.shutdown()).await.unwrap();
+    let log = std::fs::read_to_string(file).unwrap();
+    let logged = log.matches("too-often").count();
+    assert!(logged >= 1 && logged < often, "{logged} of {often}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output, Stdio},
@@ -186,6 +186,35 @@ fn check_looks_into_the_audit_log_and_does_not_change_it() {
     fs::write(folder.path().join("audit.jsonl"), "somebody was here\n").unwrap();
     let (good, said) = check(folder.path());
     assert!(!good && said.contains("relay.toml:6: `audit` names") && said.contains("line 1"), "{said}");
+}
+
+#[test]
+fn serve_reads_a_list_again_that_has_changed_and_keeps_the_old_one_where_the_new_is_bad() {
+    let (folder, mut rehearsal) = folder();
+    let first = rehearsal.authority.revoke(&[], Reason::Unspecified, wall()).unwrap().clone();
+    let second = rehearsal.authority.revoke(&[], Reason::Unspecified, wall()).unwrap().clone();
+    let path = folder.path().join("office.crl");
+    let put = |bytes: &[u8]| {
+        fs::write(folder.path().join("next"), bytes).unwrap();
+        fs::rename(folder.path().join("next"), &path).unwrap();
+    };
+    put(&first);
+    write_config(folder.path(), "revocations = [\"office.crl\"]\n");
+    let mut process = relay("serve", folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut until = |words: &str| lines.by_ref().find(|line| line.contains(words)).unwrap();
+    until("relay is ready");
+    put(b"0 is no list");
+    let said = until("stay in force");
+    assert!(said.contains("relay.toml:6: `revocations` names") && said.contains("office.crl"), "{said}");
+    put(&second);
+    until("read again");
+    let hung_up = Command::new("kill").args(["-HUP", &process.id().to_string()]).status().unwrap();
+    assert!(hung_up.success());
+    until("read again");
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    until("shutting down");
+    assert!(process.wait().unwrap().success());
 }
 
 #[test]
