@@ -206,7 +206,7 @@ fn main() {
                 track: TrackKind::Camera,
                 layer: Layer(0),
                 number,
-                key: false,
+                key: number == 0,
                 discardable: false,
                 packets,
             };
@@ -223,6 +223,7 @@ fn main() {
     let received = world.clients.iter().map(|client| client.packets).sum::<u64>() - received;
     let each = world.spent.as_secs_f64() * 1e6 / forwarded as f64;
     println!("receivers {receivers}, {burst} packets a frame, {rate} frames a second");
+    assert_eq!(received, receivers * rate * seconds * burst, "everybody gets everything");
     println!("forwarded {forwarded}, received {received}, datagrams out {}", world.sent);
     println!("{each:.2} us of CPU a packet: {:.0} packets/s", 1e6 / each);
 }

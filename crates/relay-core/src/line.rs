@@ -80,6 +80,7 @@ impl Line {
     /// Takes how the line did in the last second.
     pub(crate) fn observe(&mut self, quality: Quality, now: Instant) {
         let Quality { round_trip, loss } = quality;
+        let loss = if loss.is_finite() { loss.clamp(0.0, 1.0) } else { 0.0 };
         let is_fast = round_trip.is_some_and(|trip| self.fastest.is_none_or(|fastest| trip <= fastest + SLOWER));
         if let Some(trip) = round_trip {
             // Ways change: the fastest is forgotten over a minute.
@@ -90,7 +91,7 @@ impl Line {
         let most = std::mem::take(&mut self.most);
         self.jam = self.jam.filter(|(_, until)| now < *until);
         if !is_fast && loss > JAMMED {
-            let passed = (most + self.sound.as_bps()) as f64 * f64::from(1.0 - loss.min(1.0)) * AFTER_JAM / 100.0;
+            let passed = (most + self.sound.as_bps()) as f64 * f64::from(1.0 - loss) * AFTER_JAM / 100.0;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than what was sent")]
             let pictures = (passed as u64).saturating_sub(self.sound.as_bps());
             self.jam = Some((pictures, now + JAM));

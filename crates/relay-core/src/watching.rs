@@ -30,8 +30,8 @@ const FLOOD: u64 = 125;
 
 /// A path looks for as much room as there is to fill; no less than this, for a wish may come at any time, and no more than
 /// so many times what it has found, for looking costs the line a burst.
-const LOOKED_FOR: Bitrate = Bitrate::kbps(1_500);
-const STRIDE: u64 = 4;
+const LOOKED_FOR: Bitrate = Bitrate::kbps(3_000);
+const STRIDE: u64 = 2;
 
 /// While the line holds pictures back, its path is made to look for more room this often. It does so by itself only where
 /// it has hardly anything to send.
@@ -190,7 +190,7 @@ impl Watching {
         }
         let desired = self.wanted + sound.as_bps();
         let found = self.line.estimate.as_bps().saturating_mul(STRIDE);
-        self.desired = Bitrate((desired + desired / 5).max(LOOKED_FOR.as_bps()).min(found));
+        self.desired = Bitrate((desired + desired / 2).max(LOOKED_FOR.as_bps()).min(found));
     }
 
     fn on_too_much(&mut self, whole: u64, now: Instant) {

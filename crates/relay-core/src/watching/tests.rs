@@ -111,11 +111,11 @@ fn what_the_line_holds_back_is_named() {
 
 #[test]
 fn a_path_looks_for_what_would_be_useful() {
-    let mut line = Seat::new(4_000, &[720], &[offer(3)]);
+    let mut line = Seat::new(4_000, &[720, 720], &[offer(3), offer(3)]);
     line.share(4_000);
-    assert_eq!(line.watching.desired(line.now), Bitrate::kbps((1_500 + 60) * 6 / 5));
+    assert_eq!(line.watching.desired(line.now), Bitrate::kbps((3_000 + 60) * 3 / 2));
     line.share(200);
-    assert_eq!(line.watching.desired(line.now), Bitrate::kbps(800), "in strides");
+    assert_eq!(line.watching.desired(line.now), Bitrate::kbps(400), "in strides");
 }
 
 #[test]
