@@ -12,6 +12,7 @@ capture-denied = The system does not let Conclave use the { $device } “{ $name
 capture-unsupported = The { $device } “{ $name }” offers no format that can be used: { $reason }.
 capture-not-opened = The { $device } “{ $name }” could not be opened: { $reason }.
 capture-lost = The { $device } “{ $name }” is gone. Plug it in again or choose another.
+capture-silent = The { $device } “{ $name }” has given nothing but silence for { $reason } s: nobody hears you. Look at its own switch and at the system’s sound settings.
 capture-frozen = The { $device } “{ $name }” has given nothing for { $reason } s. Plug it in again or choose another.
 capture-other = { $reason }
 
@@ -44,19 +45,20 @@ refusal-ejected = The chair put you out of the meeting.
 refusal-too-often = Your credential has tried to connect too often. The app tries again, less often.
 refusal-misbehaved = The relay ended the connection because of an error in this app.
 refusal-going-away = The relay is shutting down.
+refusal-not-resumed = The relay took this connection to be gone.
 
 retry-media-path = Sound and picture do not get through: a firewall may block UDP to the relay.
 retry-not-let-in = Nobody in the meeting has let you in yet.
 retry-out-of-step = The encryption lost step with the others.
-
 retry-nobody-leads = Nobody who may lead this meeting is there. You come in when one of them does.
 retry-unvouched = Nobody who may lead this meeting has confirmed it to this app. Nothing was sent.
+
 end-left = You left the meeting
 end-over = The meeting is over
 end-card-removed = Your card was removed, so you have left the meeting.
 end-removed = You were removed from the meeting
-end-credential = Your credential cannot be used for this meeting: { $reason }
 end-level-raised = The meeting is at { $level } now, above your clearance
+end-credential = Your credential cannot be used for this meeting: { $reason }
 end-untrustworthy = The meeting cannot be trusted: { $reason }
 end-failed = The app could not go on: { $reason }
 
@@ -80,11 +82,11 @@ credential-unusable = The credential cannot be used: { $reason }.
 
 card-address = That is no address of a card: { $reason }.
 card-module = { $file } is no driver for cards. Ask your IT staff.
-card-none = The card is not there. Insert it and try again.
 card-no-module = The driver for cards, { $file }, is not installed here. Ask your IT staff.
 card-module-start = The driver for cards, { $file }, does not start ({ $reason }). Ask your IT staff.
-card-several = Several cards fit. Ask your IT staff for the address of yours.
+card-none = The card is not there. Insert it and try again.
 card-other = The card in the reader is another one: { $found }. This needs { $wanted }.
+card-several = Several cards fit. Ask your IT staff for the address of yours.
 card-pin = The PIN is wrong.
 card-pin-last = The PIN is wrong. One more wrong PIN locks the card.
 card-locked = The card is locked after too many wrong PINs. Its issuer can unlock it.

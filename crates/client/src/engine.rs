@@ -2,7 +2,7 @@
 
 mod backoff;
 mod events;
-mod ladder;
+pub(crate) mod ladder;
 mod local;
 mod meeting;
 mod members;
@@ -13,6 +13,7 @@ mod presence;
 mod sharing;
 mod signals;
 mod socket;
+pub(crate) mod strain;
 mod tally;
 mod view;
 mod waiting;
@@ -22,8 +23,8 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use conclave_e2ee::Memory;
 use conclave_identity::{Holder, Invitation, TlsError, WindowError};
 use conclave_model::wire::signal::Refusal;
-use rustls::ClientConfig;
 use conclave_session::MemberState;
+use rustls::ClientConfig;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -37,8 +38,8 @@ use crate::{
 use backoff::Backoff;
 use local::{FromMedia, Local};
 use meeting::Meeting;
-use members::Members;
 use own_screen::OwnScreen;
+use members::Members;
 use presence::Presence;
 use tally::Tally;
 use view::View;
@@ -80,8 +81,8 @@ struct Engine {
     commands: mpsc::Receiver<Command>,
     media: mpsc::Receiver<FromMedia>,
     local: Local,
-    members: Members,
     screen: OwnScreen,
+    members: Members,
     view: View,
     backoff: Backoff,
     presence: Presence,
@@ -103,8 +104,8 @@ struct Engine {
 enum Effect {
     Nothing,
     Lead(Order),
-    Announce,
     Share(Share),
+    Announce,
     Wishes,
     Leave,
 }
@@ -165,8 +166,8 @@ impl Engine {
     ) -> Result<Self, crate::media::MediaError> {
         let (to_engine, media) = mpsc::channel(FROM_MEDIA);
         let own = shared.frames.own_slot();
-        let take_over = config.take_over;
         let screen = OwnScreen::new(shared.frames.own_screen_slot(), config.video.max_bitrate, to_engine.clone());
+        let take_over = config.take_over;
         let members = Members::new(shared, config.watch, to_engine.clone(), config.decode_to.clone());
         let local = Local::start(&config, own, &to_engine, members.sound())?;
         let fingerprint = config.holder.person().fingerprint;
@@ -177,8 +178,8 @@ impl Engine {
             commands,
             media,
             local,
-            members,
             screen,
+            members,
             view,
             backoff: Backoff::new(seed),
             presence: Presence::new(now()),
@@ -259,6 +260,7 @@ impl Engine {
             Command::SelectSpeaker(choice) => self.local.select_speaker(choice, self.members.sound()),
             Command::VoiceMode(mode) => {
                 self.local.set_voice_mode(mode);
+                self.view.touch();
                 return Effect::Nothing;
             }
             Command::Watch(watched) => {
@@ -280,9 +282,9 @@ impl Engine {
             }
             // Without a session nobody leads anything.
             Command::Lead(order) => return Effect::Lead(order),
+            Command::Share(wanted) => return Effect::Share(wanted),
             Command::Leave => return Effect::Leave,
         }
-            Command::Share(wanted) => return Effect::Share(wanted),
         self.view.touch();
         Effect::Announce
     }
@@ -322,26 +324,26 @@ impl Engine {
         self.publish();
     }
 
-    fn publish(&mut self) {
-        let state = self.announcement();
-        self.view.publish(&self.local, &self.screen, &self.members, state);
     /// What the others are told of the own sources.
     fn announcement(&self) -> MemberState {
         MemberState { screen: self.screen.announcement(), ..self.local.announcement() }
     }
 
+    fn publish(&mut self) {
+        let state = self.announcement();
+        self.view.publish(&self.local, &self.screen, &self.members, state);
     }
 
     /// Forgets what belonged to a session that ended.
     fn session_over(&mut self) {
-        self.members.clear();
-        self.tally.session_over();
         if !self.screen.is_idle() {
             // Another session has no leave yet.
             self.screen.stop();
             self.view.notice(Notice::Sharing(SharingNotice::Disconnected));
         }
         self.local.set_heard(conclave_session::Quality::default());
+        self.members.clear();
+        self.tally.session_over();
         self.view.session_over();
     }
 
@@ -351,7 +353,11 @@ impl Engine {
             Refusal::TooEarly => Outcome::TooEarly,
             Refusal::AlreadyHere => Outcome::AskTakeOver,
             Refusal::Over => Outcome::Ended(EndReason::Over),
-            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved | Refusal::TooOften => {
+            Refusal::Full
+            | Refusal::GoingAway
+            | Refusal::Misbehaved
+            | Refusal::TooOften
+            | Refusal::NotResumed => {
                 Outcome::Retry(RetryReason::Refused(refusal))
             }
             Refusal::Version
@@ -379,8 +385,8 @@ impl Engine {
     fn close(self) {
         drop(self.media);
         drop(self.commands);
+        drop(self.screen);
         drop(self.local);
         drop(self.members);
     }
 }
-        drop(self.screen);

@@ -38,6 +38,7 @@ pub fn capture(error: &CaptureError, words: &Words) -> String {
         CaptureError::NotOpened { kind, name, reason } => named("capture-not-opened", *kind, name, reason),
         CaptureError::Lost { kind, name, reason } => named("capture-lost", *kind, name, reason),
         CaptureError::Frozen { kind, name, seconds } => named("capture-frozen", *kind, name, &seconds.to_string()),
+        CaptureError::Silent { kind, name, seconds } => named("capture-silent", *kind, name, &seconds.to_string()),
         CaptureError::NoThread { .. }
         | CaptureError::Wish { .. }
         | CaptureError::Unreadable { .. }
@@ -57,7 +58,8 @@ pub fn is_about(error: &CaptureError, wanted: DeviceKind) -> bool {
         | CaptureError::Unsupported { kind, .. }
         | CaptureError::NotOpened { kind, .. }
         | CaptureError::Lost { kind, .. }
-        | CaptureError::Frozen { kind, .. } => *kind == wanted,
+        | CaptureError::Frozen { kind, .. }
+        | CaptureError::Silent { kind, .. } => *kind == wanted,
         CaptureError::NoThread { .. }
         | CaptureError::Wish { .. }
         | CaptureError::Unreadable { .. }
@@ -103,9 +105,10 @@ pub fn refusal(refusal: Refusal, words: &Words) -> String {
         Refusal::Revoked => "refusal-revoked",
         Refusal::Denied => "refusal-denied",
         Refusal::Ejected => "refusal-ejected",
+        Refusal::TooOften => "refusal-too-often",
         Refusal::Misbehaved => "refusal-misbehaved",
         Refusal::GoingAway => "refusal-going-away",
-        Refusal::TooOften => "refusal-too-often",
+        Refusal::NotResumed => "refusal-not-resumed",
     })
 }
 
@@ -117,11 +120,11 @@ pub fn retry(reason: &RetryReason, words: &Words) -> String {
         RetryReason::MediaPath => words.say("retry-media-path"),
         RetryReason::NotLetIn => words.say("retry-not-let-in"),
         RetryReason::OutOfStep => words.say("retry-out-of-step"),
+        RetryReason::Unvouched(Doubt::NobodyLeads) => words.say("retry-nobody-leads"),
+        RetryReason::Unvouched(Doubt::Silent | Doubt::Elsewhere) => words.say("retry-unvouched"),
     }
 }
 
-        RetryReason::Unvouched(Doubt::NobodyLeads) => words.say("retry-nobody-leads"),
-        RetryReason::Unvouched(Doubt::Silent | Doubt::Elsewhere) => words.say("retry-unvouched"),
 /// Why the meeting is over.
 pub fn end(reason: &EndReason, words: &Words) -> String {
     match reason {
@@ -129,10 +132,10 @@ pub fn end(reason: &EndReason, words: &Words) -> String {
         EndReason::Over => words.say("end-over"),
         EndReason::Refused(reason) => refusal(*reason, words),
         EndReason::CardRemoved => words.say("end-card-removed"),
+        EndReason::LevelRaised(level) => words.tell("end-level-raised", [("level", words.marking(*level).into())]),
         EndReason::Removed => words.say("end-removed"),
         EndReason::Connection(error) => connect(error, words),
         EndReason::Credential(reason) => words.tell("end-credential", [("reason", reason.as_str().into())]),
-        EndReason::LevelRaised(level) => words.tell("end-level-raised", [("level", words.marking(*level).into())]),
         EndReason::Untrustworthy(reason) => words.tell("end-untrustworthy", [("reason", reason.as_str().into())]),
         EndReason::Failed(reason) => words.tell("end-failed", [("reason", reason.as_str().into())]),
     }
@@ -157,10 +160,11 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
             | Refusal::TooEarly
             | Refusal::Over
             | Refusal::Full
-            | Refusal::Misbehaved
-            | Refusal::GoingAway => None,
-        },
             | Refusal::TooOften
+            | Refusal::Misbehaved
+            | Refusal::GoingAway
+            | Refusal::NotResumed => None,
+        },
         EndReason::Connection(_) | EndReason::Untrustworthy(_) => Some(words.say("advice-report")),
         EndReason::Credential(_) => Some(words.say("advice-ask-registry")),
         EndReason::Failed(_) => Some(words.say("advice-again")),
@@ -210,10 +214,6 @@ pub fn card(error: &CardError, words: &Words) -> String {
     match error {
         CardError::Uri(reason) => words.tell("card-address", [("reason", reason.to_string().into())]),
         CardError::Module(file) => words.tell("card-module", [("file", file.display().to_string().into())]),
-        CardError::NoToken => words.say("card-none"),
-        CardError::SeveralTokens => words.say("card-several"),
-        CardError::Pin { last } => words.say(if *last { "card-pin-last" } else { "card-pin" }),
-        CardError::PinLocked => words.say("card-locked"),
         CardError::NoModule(file) => words.tell("card-no-module", [("file", file.display().to_string().into())]),
         CardError::ModuleStart { module, reason } => words.tell(
             "card-module-start",
@@ -222,6 +222,10 @@ pub fn card(error: &CardError, words: &Words) -> String {
         CardError::OtherTokens { wanted, found } => {
             words.tell("card-other", [("wanted", wanted.as_str().into()), ("found", found.as_str().into())])
         }
+        CardError::NoToken => words.say("card-none"),
+        CardError::SeveralTokens => words.say("card-several"),
+        CardError::Pin { last } => words.say(if *last { "card-pin-last" } else { "card-pin" }),
+        CardError::PinLocked => words.say("card-locked"),
         CardError::NoCredential => words.say("card-empty"),
         CardError::SeveralCredentials => words.say("card-many"),
         CardError::NoRoot => words.say("card-root"),
@@ -354,12 +358,12 @@ pub fn foul(notice: &Notice, words: &Words) -> Option<String> {
         }
         Notice::Forged { who, .. } => Some(words.tell("toast-forged", [("who", name(who).into())])),
         Notice::Diverged { who } => Some(words.tell("toast-diverged", [("who", name(who).into())])),
+        Notice::Revoked { who } => Some(words.tell("toast-revoked", [("who", name(who).into())])),
+        Notice::NobodyVouched => Some(words.say("toast-nobody-vouched")),
         _ => None,
     }
 }
 
-        Notice::Revoked { who } => Some(words.tell("toast-revoked", [("who", name(who).into())])),
-        Notice::NobodyVouched => Some(words.say("toast-nobody-vouched")),
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,11 +50,15 @@ pub enum Input<'a> {
     Datagram {
         /// Who sent it.
         from: SocketAddr,
-        /// The local address that received it, as given to [`Session::new`](crate::Session::new).
+        /// The local address that received it, as given to [`Session::new`](crate::Session::new) or by
+        /// [`Input::LocalAddress`].
         to: SocketAddr,
         /// What was received.
         bytes: &'a [u8],
     },
+    /// The socket is another one now, bound to this address: the network changed, or [`Event::PathSilent`] asked for it.
+    /// Membership, keys and what is queued stay.
+    LocalAddress(SocketAddr),
     /// An encoder of the participant's own finished a frame.
     LocalFrame(TrackKind, EncodedFrame),
     /// The relay said something.
@@ -92,12 +96,12 @@ pub enum Command {
     SetLevel(Level),
     /// Agrees that the level goes down to this. The originator's.
     Consent(Level),
+    /// What concerns the sharing of screens; [`Event::ShareRefused`] says where it cannot be.
+    Sharing(ShareCommand),
     /// Goodbye.
     Leave,
 }
 
-    /// What concerns the sharing of screens; [`Event::ShareRefused`] says where it cannot be.
-    Sharing(ShareCommand),
 /// A picture that the participant wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemberWish {
@@ -182,16 +186,16 @@ pub enum Event {
     PathUp,
     /// Media do not flow at the moment.
     PathDown,
-    /// How the path does.
-    Quality(Quality),
-    /// Somebody asked to join and was refused by this member's own check.
-    NewcomerRefused {
     /// How the participant's own sound arrives at the one who receives it worst, from the relay on; as the relay says, on
     /// change. Taken for granted before: without loss.
     Heard(Quality),
     /// Nothing comes from the relay, which answers a check every second; said again while that lasts. Another socket, by
     /// [`Input::LocalAddress`], may get through where this one's way is gone.
     PathSilent,
+    /// How the path does.
+    Quality(Quality),
+    /// Somebody asked to join and was refused by this member's own check.
+    NewcomerRefused {
         /// Their leaf.
         reference: LeafRef,
         /// Why.
@@ -219,10 +223,6 @@ pub enum Event {
     },
     /// A command of the chair or the originator could not be carried out.
     OrderRefused(OrderError),
-    /// A member made a change that breaks the rules; this member does not follow it.
-    Objected {
-        /// Who made it; authenticated.
-        committer: LeafIndex,
     /// Who shares a screen, who may and who asks. Comes after [`Event::Admitted`] and after every change.
     Stage(Stage),
     /// What became of the own wish to share a screen.
@@ -239,6 +239,10 @@ pub enum Event {
         /// How many frames since the last such event.
         frames: u64,
     },
+    /// A member made a change that breaks the rules; this member does not follow it.
+    Objected {
+        /// Who made it; authenticated.
+        committer: LeafIndex,
         /// Why it is not followed.
         reason: Rejection,
     },
@@ -249,6 +253,28 @@ pub enum Event {
         /// Which track.
         track: TrackKind,
     },
+    /// Whether a track is held has changed: nothing has proven for a second that what comes is the member's own, be it for
+    /// loss or because proofs are kept back. While it is held, nothing of it is given out; with the next proof it goes on
+    /// by itself, pictures with a key frame.
+    TrackHeld {
+        /// In whose name it comes.
+        leaf: LeafIndex,
+        /// Which track.
+        track: TrackKind,
+        /// Whether it is held from now on.
+        held: bool,
+    },
+    /// Why the participant waits so long, as the acting chair's app says; `None` where nothing more than usual does.
+    Delayed(Option<Delay>),
+    /// A member's certificate has been revoked; the members take them out of the group.
+    Revoked {
+        /// Whose.
+        leaf: LeafIndex,
+    },
+    /// Nobody else of the chair's succession was in the group into which this participant came, who may lead it: who is
+    /// there was let in by nobody who may. Comes after [`Event::Admitted`], and not where the participant was in the
+    /// meeting before.
+    NobodyVouched,
     /// It is over; the session does nothing any more. Always the last event.
     Ended(EndReason),
 }
@@ -277,17 +303,6 @@ pub enum OrderError {
     /// Whom it concerns is not there any more.
     #[error("they are not there any more")]
     Gone,
-    /// Why the participant waits so long, as the acting chair's app says; `None` where nothing more than usual does.
-    Delayed(Option<Delay>),
-    /// A member's certificate has been revoked; the members take them out of the group.
-    Revoked {
-        /// Whose.
-        leaf: LeafIndex,
-    },
-    /// Nobody else of the chair's succession was in the group into which this participant came, who may lead it: who is
-    /// there was let in by nobody who may. Comes after [`Event::Admitted`], and not where the participant was in the
-    /// meeting before.
-    NobodyVouched,
     /// The identity key did not sign.
     #[error("the identity key cannot sign")]
     Sign,
@@ -330,6 +345,9 @@ pub enum EndReason {
     /// The relay, or the members of a meeting without lobby, did not answer in time.
     #[error("no member admitted this participant")]
     NotAdmitted,
+    /// Nobody of the chair's succession vouches for the group that the relay calls the meeting.
+    #[error("{0}")]
+    Unvouched(Doubt),
     /// The welcome was not acceptable.
     #[error("the meeting could not be joined")]
     Join(#[source] JoinError),
@@ -355,6 +373,20 @@ pub enum EndReason {
     Path(#[source] TransportError),
 }
 
+/// Why a participant does not take a group for the meeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Doubt {
+    /// Nobody of the chair's succession is in it, and this app has not been let in before.
+    #[error("nobody who may lead the meeting is there")]
+    NobodyLeads,
+    /// Somebody of the succession has a place in it, and has not shown to be there for 10 s.
+    #[error("nobody who may lead the meeting has confirmed it")]
+    Silent,
+    /// Somebody of the succession, who has a place in it, has proven to be in another group.
+    #[error("whoever leads the meeting is in another group")]
+    Elsewhere,
+}
+
 /// Why an input was not taken. The session goes on unless [`Event::Ended`] says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -369,10 +401,10 @@ pub enum SessionError {
     Invalid(&'static str),
     /// A frame larger than a frame can be on the wire. It is dropped, so the next must be a key frame.
     #[error("a frame of {0} bytes is too large to send")]
-    /// Nobody of the chair's succession vouches for the group that the relay calls the meeting.
-    #[error("{0}")]
-    Unvouched(Doubt),
     FrameTooLarge(usize),
+    /// The own screen may not be shared now. The frame is dropped.
+    #[error("nobody has let this member share a screen")]
+    NoLeave,
     /// A layer that the wire has no number for.
     #[error("layer {} does not exist", .0.0)]
     Layer(Layer),
@@ -392,20 +424,3 @@ pub enum SessionError {
     #[error("a message could not be sealed or opened")]
     Message(#[from] MessageError),
 }
-/// Why a participant does not take a group for the meeting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Doubt {
-    /// Nobody of the chair's succession is in it, and this app has not been let in before.
-    #[error("nobody who may lead the meeting is there")]
-    NobodyLeads,
-    /// Somebody of the succession has a place in it, and has not shown to be there for 10 s.
-    #[error("nobody who may lead the meeting has confirmed it")]
-    Silent,
-    /// Somebody of the succession, who has a place in it, has proven to be in another group.
-    /// The own screen may not be shared now. The frame is dropped.
-    #[error("nobody has let this member share a screen")]
-    NoLeave,
-    #[error("whoever leads the meeting is in another group")]
-    Elsewhere,
-}
-

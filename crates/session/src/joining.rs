@@ -105,9 +105,9 @@ impl Joining {
             FromRelay::Pulse { .. } => self.out_of_turn("a sign of life before membership", link),
             FromRelay::Annulled { .. } => self.out_of_turn("an annulment before membership", link),
             FromRelay::KeyFrameWanted { .. } => self.out_of_turn("a key frame request before membership", link),
+            FromRelay::Heard { .. } => self.out_of_turn("how it is heard before membership", link),
+            FromRelay::Resumed { .. } => self.out_of_turn("the end of an interruption that is not the session's", link),
             FromRelay::LayersWanted { .. } => self.out_of_turn("viewers of a track before membership", link),
-        }
-    }
             FromRelay::Delayed(_) if self.taken_in.is_none() => self.out_of_turn("a delay before its answer", link),
             FromRelay::Delayed(why) => {
                 (self.is_delayed, self.since) = (why.is_some(), now);
@@ -121,6 +121,8 @@ impl Joining {
                 }
                 Err(error) => (Next::Ended(EndReason::Credential(error)), Ok(())),
             },
+        }
+    }
 
     /// Keeps a frame in case the welcome comes soon.
     pub(crate) fn on_frame(&mut self, frame: SealedFrame, link: &mut Link, now: Instant) {

@@ -12,7 +12,11 @@ use conclave_model::{
 };
 use conclave_transport::{Event as PathEvent, Output as PathOutput, Path, Quality};
 
-use crate::{Counters, EndReason, Event, Output, reassembly::Reassembler, reassembly::SealedFrame};
+use crate::{
+    Counters, EndReason, Event, Output,
+    reassembly::{Reassembler, SealedFrame},
+    repair::overhead,
+};
 
 /// What sound and signalling of all kinds take from the estimate before pictures get theirs.
 const SOUND_RESERVE: Bitrate = Bitrate::kbps(80);
@@ -23,12 +27,23 @@ const VIDEO_SHARE: u64 = 88;
 /// Pictures get at least this; below it they should be switched off, which is the engine's decision.
 const MIN_BUDGET: Bitrate = Bitrate::kbps(50);
 
+/// Weight of a report of loss that is above what was believed, and of one below: losses come in bursts, so that a quiet
+/// second says little.
+const LOSS_UP: f32 = 0.5;
+const LOSS_DOWN: f32 = 0.1;
+
+/// The most loss of another's line that is made up for.
+const HEARD_MOST: f32 = 0.1;
+
 /// A session's connection to the outside.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) path: Path,
     pub(crate) counters: Counters,
     pub(crate) quality: Quality,
+    loss: f32,
+    /// The loss on the line of the one who receives worst.
+    heard: f32,
     reassembler: Reassembler,
     outputs: VecDeque<Output>,
     path_due: Instant,
@@ -43,6 +58,8 @@ impl Link {
             path,
             counters: Counters::default(),
             quality: Quality::default(),
+            loss: 0.0,
+            heard: 0.0,
             reassembler: Reassembler::default(),
             outputs: VecDeque::new(),
             path_due: now,
@@ -136,17 +153,32 @@ impl Link {
         match event {
             PathEvent::Connected => self.tell(Event::PathUp),
             PathEvent::Disconnected => self.tell(Event::PathDown),
+            PathEvent::Silent => self.tell(Event::PathSilent),
             PathEvent::Estimate(estimate) => self.on_estimate(estimate),
             PathEvent::Quality(quality) => {
                 self.quality = quality;
+                let loss = if quality.loss.is_finite() { quality.loss.clamp(0.0, 1.0) } else { 0.0 };
+                self.loss += (loss - self.loss) * if loss > self.loss { LOSS_UP } else { LOSS_DOWN };
                 self.tell(Event::Quality(quality));
             }
         }
     }
 
+    /// The relay says how the one who receives worst receives.
+    pub(crate) fn on_heard(&mut self, loss: f32) {
+        self.heard = loss;
+    }
+
+    /// The share of own packets that is lost on the way to the relay, quick to rise and slow to fall, or from there on to
+    /// the one who receives worst; that one's line alone does not cost everybody more than [`HEARD_MOST`].
+    pub(crate) fn loss(&self) -> f32 {
+        self.loss.max(self.heard.min(HEARD_MOST))
+    }
+
     fn on_estimate(&mut self, estimate: Bitrate) {
         let rest = estimate.as_bps().saturating_sub(SOUND_RESERVE.as_bps());
-        let budget = Bitrate((rest / 100).saturating_mul(VIDEO_SHARE)).max(MIN_BUDGET);
+        let share = VIDEO_SHARE * 100 / (100 + overhead(self.loss()));
+        let budget = Bitrate((rest / 100).saturating_mul(share)).max(MIN_BUDGET);
         let is_news =
             self.budget.is_none_or(|before| before.as_bps().abs_diff(budget.as_bps()) * 20 >= before.as_bps());
         if is_news {

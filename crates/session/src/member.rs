@@ -16,6 +16,7 @@ use conclave_model::{
     EncodedFrame, LeafIndex, LeafRef, Level, PeerId, TrackKind,
     wire::signal::{Commit, FromRelay, MAX_LIST, ToRelay, TrackName, Wish},
 };
+use conclave_transport::Quality;
 
 use crate::{
     EndReason, Event, MemberState, MemberWish, SessionError,
@@ -30,16 +31,16 @@ use crate::{
     pulse::Pulses,
     reassembly::SealedFrame,
     renewal::Renewal,
-    state::Message,
     stage::Shares,
+    state::Message,
     viewers::Viewers,
 };
 
 use following::Objection;
+pub(crate) use following::why_removed;
 use leading::Leading;
 use receiving::Receiver;
 use sending::Sender;
-pub(crate) use following::why_removed;
 
 /// What was announced so shortly before a change of the group may have missed somebody; it is said again.
 const ANNOUNCEMENT_SETTLES: Duration = Duration::from_secs(2);
@@ -55,8 +56,8 @@ pub(crate) struct Member {
     duty: Duty,
     epochs: EpochSchedule,
     leading: Leading,
-    pulses: Pulses,
     shares: Shares,
+    pulses: Pulses,
     renewal: Renewal,
     objection: Option<Objection>,
     sender: Sender,
@@ -92,12 +93,12 @@ impl Member {
     ) -> Self {
         let members = group.members().iter().map(|member| member.reference);
         let renewal = Renewal::new(members, reference_of(&group), now);
-        Self {
         let shares = Shares::new(reference_of(&group), papers.invitation().content().sharing, now);
+        Self {
             leading: Leading::new(papers, &group, now),
             renewal,
-            group,
             shares,
+            group,
             neighbours,
             duty: Duty::default(),
             epochs: EpochSchedule::default(),
@@ -158,14 +159,22 @@ impl Member {
                 self.viewers.on_layers_wanted(track, layers, link, now);
                 Ok(Going::Continue(()))
             }
+            FromRelay::Revocations(lists) => Ok(self.on_revocations(&lists, link, now)),
+            FromRelay::Delayed(_) => out_of_turn("a delay to a member", link),
             FromRelay::Refused(refusal) => Ok(Going::Break(EndReason::Refused(refusal))),
             FromRelay::Joined(_) => out_of_turn("an answer to the hello to a member", link),
+            FromRelay::Heard { loss, round_trip } => {
+                let round_trip = (round_trip > 0).then(|| Duration::from_millis(round_trip.into()));
+                let loss = f32::from(loss.min(100)) / 100.0;
+                link.on_heard(loss);
+                link.tell(Event::Heard(Quality { loss, round_trip }));
+                Ok(Going::Continue(()))
+            }
+            FromRelay::Resumed { .. } => out_of_turn("the end of an interruption that is not the session's", link),
             FromRelay::Welcome { .. } => out_of_turn("a welcome to a member", link),
         }
     }
 
-            FromRelay::Revocations(lists) => Ok(self.on_revocations(&lists, link, now)),
-            FromRelay::Delayed(_) => out_of_turn("a delay to a member", link),
     /// Sends an own frame.
     pub(crate) fn send_frame(
         &mut self,
@@ -174,12 +183,14 @@ impl Member {
         link: &mut Link,
         now: Instant,
     ) -> Result<(), SessionError> {
+        self.check_leave(track, link)?;
         self.sender.send(track, frame, &mut self.group, link, now)
     }
 
     /// Takes in a whole frame from the path.
     pub(crate) fn on_frame(&mut self, frame: SealedFrame, link: &mut Link, now: Instant) {
         self.receiver.on_frame(frame, &mut self.group, &self.neighbours, link, now);
+        self.tell_withheld(link, now);
     }
 
     /// Tells the members which sources are open.
@@ -226,9 +237,9 @@ impl Member {
         if self.epochs.handle_timeout(&mut self.group, now) && !self.epochs.is_switching() {
             self.sender.switched(link, now);
         }
-        self.sender.handle_timeout(link, now);
+        self.sender.handle_timeout(&mut self.group, link, now);
         self.viewers.handle_timeout(link, now);
-        self.receiver.handle_timeout(&self.neighbours, link, now);
+        self.receiver.handle_timeout(&self.neighbours, &self.wishes, link, now);
         self.check_patience(now)?;
         self.attend(link, now)
     }
@@ -245,7 +256,7 @@ impl Member {
             self.leading.deadline(),
             self.pulses.deadline(),
             self.objection.as_ref().map(Objection::deadline),
-            self.sender.deadline(),
+            self.sender.deadline(link),
             self.viewers.deadline(),
             self.receiver.deadline(link.quality.round_trip),
         ])
@@ -268,6 +279,8 @@ impl Member {
             }
             Some(Message::Consent(bytes)) => conclave_e2ee::Consent::from_bytes(&bytes)
                 .is_some_and(|consent| self.leading.hear_consent(consent, &self.group, link, now)),
+            Some(Message::Claim(claim)) => self.hear_claim(leaf, claim, now),
+            Some(Message::Word(word)) => self.hear_word(leaf, word, link, now),
             None => false,
         };
         if counts {
@@ -279,8 +292,6 @@ impl Member {
 
     /// Says to all members what they do not know by themselves: the own state, and what this member agreed to.
     fn announce(&mut self, link: &mut Link, now: Instant) {
-            Some(Message::Claim(claim)) => self.hear_claim(leaf, claim, now),
-            Some(Message::Word(word)) => self.hear_word(leaf, word, link, now),
         self.announced = Some(now);
         if let Some(state) = self.state {
             self.broadcast(&Message::State(state), link);
@@ -288,6 +299,9 @@ impl Member {
         if let Some(consent) = self.leading.own_consent() {
             let message = Message::Consent(consent.to_bytes().into());
             self.broadcast(&message, link);
+        }
+        for said in self.shares.repeat() {
+            self.broadcast(&said.into(), link);
         }
     }
 
@@ -300,9 +314,6 @@ impl Member {
             Err(error) => tracing::warn!(%error, "not told to the members"),
         }
     }
-        for said in self.shares.repeat() {
-            self.broadcast(&said.into(), link);
-        }
 
     /// Says the wishes to the relay, as far as it knows the members, where that is news.
     fn say_wishes(&mut self, link: &mut Link) {
@@ -321,6 +332,7 @@ impl Member {
     fn attend(&mut self, link: &mut Link, now: Instant) -> Going {
         self.leading.refresh(&self.group, &self.neighbours, link, now);
         self.leading.dismiss(&self.group, &self.neighbours, link);
+        self.attend_sharing(link, now);
         self.attend_pulses(link, now);
         let (members, me) = (self.group.members(), self.group.me());
         self.duty.refresh(members, me, &self.neighbours, |leaf| self.leading.way(leaf), now);
@@ -332,7 +344,6 @@ impl Member {
         Going::Continue(())
     }
 
-        self.attend_sharing(link, now);
     /// What this member is to commit now: one thing at a time, the chair's orders first.
     fn work(&mut self, link: &mut Link, now: Instant) -> Option<Work> {
         if self.objection.is_some() || self.duty.free_at(now)? > now {

@@ -94,6 +94,7 @@ impl Session {
                 let taken = self.link.path.handle_datagram(from, to, bytes, now);
                 taken.inspect_err(|_| self.link.counters.datagrams_dropped += 1).map_err(SessionError::from)
             }
+            Input::LocalAddress(address) => self.link.path.move_to(address).map_err(SessionError::from),
             Input::LocalFrame(track, frame) => self.on_local_frame(track, &frame, now),
             Input::Signal(signal) => self.on_signal(signal, now),
             Input::Timeout => Ok(()),
@@ -113,8 +114,8 @@ impl Session {
         }
         let due = match &self.phase {
             Phase::Joining(joining) => joining.deadline(),
-            Phase::Member(member) => member.deadline(&self.link),
             Phase::Unvouched(unvouched) => unvouched.deadline(),
+            Phase::Member(member) => member.deadline(&self.link),
             Phase::Over => return Output::Wake(self.now + IDLE),
         };
         let path = self.link.deadline();
@@ -150,11 +151,11 @@ impl Session {
             }
             (Command::DesiredBitrate(rate), _) => link.path.set_desired_bitrate(rate),
             (Command::Announce(state), Phase::Joining(joining)) => joining.wanted.state = Some(state),
-            (Command::Announce(state), Phase::Member(member)) => member.set_state(state, link, now),
             (Command::Announce(state), Phase::Unvouched(unvouched)) => unvouched.wanted().state = Some(state),
+            (Command::Announce(state), Phase::Member(member)) => member.set_state(state, link, now),
             (Command::Wishes(wishes), Phase::Joining(joining)) => joining.wanted.wishes = wishes,
-            (Command::Wishes(wishes), Phase::Member(member)) => member.set_wishes(wishes, link),
             (Command::Wishes(wishes), Phase::Unvouched(unvouched)) => unvouched.wanted().wishes = wishes,
+            (Command::Wishes(wishes), Phase::Member(member)) => member.set_wishes(wishes, link),
             (Command::NeedKeyFrame { leaf, track }, Phase::Member(member)) => {
                 member.need_key_frame(leaf, track, link, now);
             }
@@ -210,8 +211,6 @@ impl Session {
         }
     }
 
-    /// Takes out of the path what the input led to.
-    fn settle(&mut self, now: Instant) {
     fn come_to(&mut self, next: Next, now: Instant) {
         match next {
             Next::Joining(joining) => self.phase = Phase::Joining(joining),
@@ -221,6 +220,8 @@ impl Session {
         }
     }
 
+    /// Takes out of the path what the input led to.
+    fn settle(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Over) {
             return;
         }
@@ -232,22 +233,22 @@ impl Session {
     fn on_frame(&mut self, frame: SealedFrame, now: Instant) {
         match &mut self.phase {
             Phase::Joining(joining) => joining.on_frame(frame, &mut self.link, now),
+            Phase::Unvouched(unvouched) => unvouched.on_frame(frame, &mut self.link, now),
             Phase::Member(member) => member.on_frame(frame, &mut self.link, now),
             Phase::Over => {}
-            Phase::Unvouched(unvouched) => unvouched.on_frame(frame, &mut self.link, now),
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
-        let going = match &mut self.phase {
-            Phase::Joining(joining) => match joining.handle_timeout(&mut self.link, now) {
         if matches!(self.phase, Phase::Unvouched(_))
             && let Phase::Unvouched(unvouched) = std::mem::replace(&mut self.phase, Phase::Over)
         {
             let next = unvouched.handle_timeout(&mut self.link, now);
             return self.come_to(next, now);
         }
+        let going = match &mut self.phase {
+            Phase::Joining(joining) => match joining.handle_timeout(&mut self.link, now) {
                 Some(reason) => ControlFlow::Break(reason),
                 None => ControlFlow::Continue(()),
             },

@@ -1,6 +1,7 @@
 //! One simulated person: a credential, a connection of some quality, and at times a session.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,6 +28,8 @@ pub(crate) struct Participant {
     pub(crate) sessions: u32,
     /// Whether they want to be in the meeting: whoever is thrown out by an accident comes again.
     pub(crate) wants_in: bool,
+    /// Until when something that happened may be felt.
+    pub(crate) disturbed_until: Option<Instant>,
     /// When they come, where that is set.
     pub(crate) comes_at: Option<Instant>,
     pub(crate) presence: Option<Presence>,
@@ -64,6 +67,10 @@ pub(crate) struct Presence {
     pub(crate) lobby: Arc<[Waiting]>,
     /// Whether one of the two changed since this one last did what a chair does.
     pub(crate) lead_due: bool,
+    /// Tracks of others of which nothing is given out.
+    pub(crate) held: BTreeSet<(LeafIndex, TrackKind)>,
+    /// Whether the media path has been silent, so that the app binds another socket.
+    pub(crate) move_due: bool,
 }
 
 impl Presence {

@@ -27,8 +27,8 @@ use conclave_transport::{Output as PathOutput, Path, Slot, Transmit};
 const PULSE_INTERVAL: Duration = Duration::from_secs(2);
 const VOICE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Capture time and encoding delay of its frames.
-const TIMELESS: [u8; 12] = [0; 12];
+/// Capture time and encoding delay of its frames, and that they need no other.
+const TIMELESS: [u8; 13] = [0; 13];
 
 /// What its frames contain: nobody else's begin so.
 pub(crate) const TRUE_VOICE: &[u8] = b"\xff\xff\xff\xff\xff\xff\xff\xfftrue";
@@ -61,8 +61,10 @@ pub(crate) struct Puppet {
     pub(crate) heard: Vec<(Instant, Sealed)>,
     /// What it says next, in order.
     pub(crate) says: VecDeque<ToRelay>,
-    /// Whether it talks, and truly.
+    /// Whether it talks, or shows itself, and truly.
     pub(crate) voice: Option<bool>,
+    /// Whether that is its voice or its picture.
+    pub(crate) track: TrackKind,
     /// Whether it objects to every commit.
     pub(crate) objects: bool,
     /// Whether it follows the commits of others.
@@ -94,6 +96,7 @@ impl Puppet {
             heard: Vec::new(),
             says: VecDeque::new(),
             voice: None,
+            track: TrackKind::Microphone,
             objects: false,
             follows: true,
             prover: Prover::default(),
@@ -208,6 +211,8 @@ impl Puppet {
             | FromRelay::Annulled { .. }
             | FromRelay::KeyFrameWanted { .. }
             | FromRelay::LayersWanted { .. }
+            | FromRelay::Resumed { .. }
+            | FromRelay::Heard { .. }
             | FromRelay::Delayed(_)
             | FromRelay::Revocations(_) => {}
         }
@@ -241,7 +246,7 @@ impl Puppet {
         let group = self.group.as_ref()?;
         let epoch = group.sending_epoch();
         let sign = |statement: &[u8]| group.prove(statement);
-        let proof = self.prover.due(TrackKind::Microphone, Layer(0), 0.0, epoch, sign, now).unwrap_or_default();
+        let proof = self.prover.due(self.track, Layer(0), 0.0, epoch, sign, now).unwrap_or_default();
         let (head, sealed) = self.next_frame(&proof, TRUE_VOICE)?;
         self.prover.sent(&head, &sealed, now);
         Some((head, sealed))
@@ -253,7 +258,7 @@ impl Puppet {
         self.number = number.wrapping_add(1);
         let head = FrameHead {
             sender: self.peer,
-            track: TrackKind::Microphone,
+            track: self.track,
             layer: Layer(0),
             number,
             key: true,
@@ -269,7 +274,8 @@ impl Puppet {
     /// Sends a frame over its own path.
     pub(crate) fn send(&mut self, (head, sealed): &Sealed, now: Instant) {
         let packet = [&Descriptor { head: *head, index: 0 }.to_bytes()[..], sealed].concat();
-        if self.path.send(Slot::Audio, packet, now).is_ok() {
+        let slot = if head.track.is_video() { Slot::Video(0) } else { Slot::Audio };
+        if self.path.send(slot, packet, now).is_ok() {
             self.path_due = now;
         }
     }

@@ -1,12 +1,14 @@
 //! The world: participants, lines, a relay, and a clock that jumps.
 
 mod events;
+mod held;
 mod leading;
 mod making;
+mod moving;
 mod relay;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -25,6 +27,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) use leading::{Leading, open, with_lobby};
+pub use moving::{Moved, moving};
 
 use crate::{
     checker::{Checker, Totals, Violation},
@@ -224,6 +227,8 @@ impl Simulation {
             governance: None,
             lobby: Arc::new([]),
             lead_due: false,
+            held: BTreeSet::new(),
+            move_due: false,
             is_path_up: false,
             ended: None,
         });
@@ -349,7 +354,10 @@ impl Simulation {
     fn on_frame(&mut self, receiver: usize, frame: &RemoteFrame) -> Result<(), Violation> {
         if let Some(hostile) = &mut self.hostile {
             hostile.played_true += usize::from(frame.frame.data == TRUE_VOICE);
-            hostile.played_false += usize::from(frame.frame.data == FALSE_VOICE);
+            if frame.frame.data == FALSE_VOICE {
+                hostile.played_false += 1;
+                hostile.last_false = Some(self.now);
+            }
             if frame.frame.data == TRUE_VOICE || frame.frame.data == FALSE_VOICE {
                 return Ok(());
             }
@@ -382,6 +390,10 @@ impl Simulation {
             let wishes = presence.watched().map(|leaf| MemberWish { leaf, track: TrackKind::Camera, height: HEIGHT });
             let wishes = wishes.collect();
             self.input(who, Input::Command(Command::Wishes(wishes)))?;
+        }
+        let moves = self.participants[who].presence.as_mut().is_some_and(|one| std::mem::take(&mut one.move_due));
+        if moves {
+            self.change_address(who)?;
         }
         self.lead(who)?;
         let Some(presence) = &self.participants[who].presence else { return Ok(()) };

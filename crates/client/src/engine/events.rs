@@ -37,7 +37,10 @@ impl Meeting<'_> {
                 self.wish(now);
             }
             Event::EpochChanged(epoch) => self.engine.view.set_epoch(epoch, now),
-            Event::Governance(governance) => self.engine.view.set_governance(governance),
+            Event::Governance(governance) => {
+                self.engine.local.set_level(governance.level);
+                self.engine.view.set_governance(governance);
+            }
             Event::Lobby(lobby) => self.engine.view.set_lobby(lobby),
             Event::Standing { leaf, standing } => {
                 let who = self.engine.members.set_standing(leaf, standing);
@@ -47,13 +50,13 @@ impl Meeting<'_> {
                 self.engine.view.touch();
             }
             Event::OrderRefused(error) => self.engine.view.notice(Notice::OrderRefused(error)),
-            Event::Objected { committer, reason } => {
-                let who = self.engine.members.name_of(committer);
-                self.engine.view.notice(Notice::Objected { who, reason: reason.to_string() });
             Event::Stage(stage) => self.on_stage(stage, now),
             Event::Share(news) => self.on_share(news, now),
             Event::ShareRefused(error) => self.on_share_refused(error, now),
             Event::ScreenWithheld { leaf, why, frames } => self.on_screen_withheld(leaf, why, frames),
+            Event::Objected { committer, reason } => {
+                let who = self.engine.members.name_of(committer);
+                self.engine.view.notice(Notice::Objected { who, reason: reason.to_string() });
             }
             Event::Delayed(Some(Delay::Locked)) => self.engine.view.phase(Phase::Locked),
             Event::Delayed(None) => self.engine.view.phase(Phase::Waiting),
@@ -62,6 +65,9 @@ impl Meeting<'_> {
                 self.engine.view.notice(Notice::Revoked { who });
             }
             Event::NobodyVouched => self.engine.view.notice(Notice::NobodyVouched),
+            Event::TrackForged { leaf, track } => {
+                let who = self.engine.members.forged(leaf);
+                self.engine.view.notice(Notice::Forged { who, track });
                 self.engine.view.touch();
             }
             Event::TrackHeld { leaf, track, held } => {
@@ -81,11 +87,9 @@ impl Meeting<'_> {
             }
             Event::LayersWanted { track, layers } => {
                 if track == TrackKind::Camera {
-                    self.engine.local.request_key_frame();
+                    self.engine.local.set_wanted(layers);
                 }
             }
-            // The camera sends one encoding, whoever watches.
-            Event::LayersWanted { track, layers } => tracing::debug!(?track, layers, "layers wanted"),
             Event::Budget(budget) => {
                 let rest = self.engine.screen.set_budget(budget);
                 self.engine.local.set_budget(rest);
@@ -104,6 +108,8 @@ impl Meeting<'_> {
                 self.path_due = Some(now + PATH_GONE);
                 self.engine.view.quality().path_up = false;
             }
+            Event::Heard(heard) => self.engine.local.set_heard(heard),
+            Event::PathSilent => self.on_path_silent(now),
             Event::Quality(found) => {
                 let quality = self.engine.view.quality();
                 quality.round_trip = found.round_trip;

@@ -1,16 +1,25 @@
 //! One connection: a session, its socket and its signals, driven until something ends it.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conclave_model::{EncodedFrame, TrackKind, wire::signal::FromRelay};
 use conclave_session::{Command as SessionCommand, Input, Output, Session, SessionConfig};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::{Effect, Engine, Outcome, TICK, local::FromMedia, signals::Signals, socket::MediaSocket};
+use super::{
+    Effect, Engine, Outcome, TICK,
+    local::FromMedia,
+    moving::Way,
+    signals::{Door, Signals},
+    socket::MediaSocket,
+};
 use crate::{
     Command, ConnectError, EndReason, Order, Phase, RetryReason,
     clock::{now, wall_clock},
-    connect::{Link, relay_name},
+    connect::Link,
 };
 
 /// How long the media path may take to come about, and how long it may be gone.
@@ -36,8 +45,9 @@ fn in_session(order: Order) -> SessionCommand {
 pub(super) struct Meeting<'e> {
     pub(super) engine: &'e mut Engine,
     session: Session,
-    socket: MediaSocket,
-    signals: Signals,
+    pub(super) socket: MediaSocket,
+    pub(super) signals: Signals,
+    pub(super) way: Way,
     tick: Interval,
     wake: Instant,
     /// When the media path must stand at the latest; `None` while it does.
@@ -51,26 +61,27 @@ impl<'e> Meeting<'e> {
         let now = now();
         let socket = MediaSocket::bind(link.local, engine.config.impair)
             .map_err(|error| Outcome::Retry(RetryReason::Connection(error)))?;
+        let ceiling = link.certified.min(engine.config.ceiling);
+        engine.view.set_maximum(link.certified, ceiling);
         let config = SessionConfig {
             holder: engine.config.holder.clone(),
             invitation: engine.config.invitation.clone(),
             wall: wall_clock(),
-            ceiling: link.certified.min(engine.config.ceiling),
+            ceiling,
             memory: engine.memory.clone(),
             take_over: engine.take_over,
         };
         let session = Session::new(config, socket.local(), now)
             .map_err(|error| Outcome::Ended(EndReason::Credential(error.to_string())))?;
-        let ceiling = link.certified.min(engine.config.ceiling);
-        engine.view.set_maximum(link.certified, ceiling);
-        let relay = relay_name(&engine.config.invitation.content().relay);
-        let signals = Signals::new(link.socket, relay, now);
+        let (relay, tls) = (engine.config.invitation.content().relay.clone(), Arc::clone(&engine.tls));
+        let signals = Signals::new(link.socket, Door { relay, tls }, now);
+        let way = Way::new(link.remote);
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         if !engine.was_member {
             engine.view.phase(Phase::Waiting);
         }
-        Ok(Self { engine, session, socket, signals, tick, wake: now, path_due: None, outcome: None })
+        Ok(Self { engine, session, socket, signals, way, tick, wake: now, path_due: None, outcome: None })
     }
 
     /// Drives the session to its end.
@@ -123,6 +134,11 @@ impl<'e> Meeting<'e> {
         let now = now();
         let mut next = Some(item);
         while let Some(item) = next {
+            if let FromMedia::Screen(number, news) = item {
+                self.on_screen(number, news, now);
+                next = self.engine.media.try_recv().ok();
+                continue;
+            }
             match self.engine.on_media(item) {
                 Some(FromMedia::Frame(track, frame)) => self.local_frame(track, frame, now),
                 Some(FromMedia::NeedKeyFrame(leaf, track)) => {
@@ -134,11 +150,6 @@ impl<'e> Meeting<'e> {
             }
             next = self.engine.media.try_recv().ok();
         }
-            if let FromMedia::Screen(number, news) = item {
-                self.on_screen(number, news, now);
-                next = self.engine.media.try_recv().ok();
-                continue;
-            }
         self.engine.publish();
     }
 
@@ -154,6 +165,7 @@ impl<'e> Meeting<'e> {
             Effect::Nothing => {}
             Effect::Announce => self.announce(now),
             Effect::Wishes => self.wish(now),
+            Effect::Share(wanted) => self.share(wanted, now),
             Effect::Lead(order) => self.command(in_session(order), now),
             Effect::Leave => {
                 self.command(SessionCommand::Leave, now);
@@ -165,7 +177,6 @@ impl<'e> Meeting<'e> {
 
     fn on_wake(&mut self, now: Instant) {
         self.socket.send_delayed(now);
-            Effect::Share(wanted) => self.share(wanted, now),
         self.on_datagrams(now);
         if now >= self.wake {
             self.input(Input::Timeout, now);
@@ -176,6 +187,7 @@ impl<'e> Meeting<'e> {
         if let Err(error) = self.signals.tick(now) {
             self.fail(error);
         }
+        self.look_for_way(now);
         if self.path_due.is_some_and(|due| now >= due) {
             self.outcome.get_or_insert(Outcome::Retry(RetryReason::MediaPath));
         }
@@ -187,7 +199,7 @@ impl<'e> Meeting<'e> {
         }
     }
 
-    fn fail(&mut self, error: ConnectError) {
+    pub(super) fn fail(&mut self, error: ConnectError) {
         self.outcome.get_or_insert(Outcome::Retry(RetryReason::Connection(error)));
     }
 

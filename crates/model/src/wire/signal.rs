@@ -32,6 +32,8 @@ const MAX_DEPTH: usize = 16;
 pub enum ToRelay {
     /// The first message on a connection, exactly once.
     Hello(Hello),
+    /// The first message on a connection that goes on with one that broke off, instead of a hello.
+    Resume(Resume),
     /// Changes the group. Accepted only where `epoch` is the group's epoch as the relay has it.
     Commit(Commit),
     /// An MLS application message for all other members.
@@ -58,8 +60,6 @@ pub enum ToRelay {
         /// Why.
         why: Dismissal,
     },
-    /// Goodbye.
-    Leave,
     /// Tells somebody who waits why that takes longer. Heard only from the member that is first in the signed succession
     /// of the chair.
     Delay {
@@ -68,6 +68,8 @@ pub enum ToRelay {
         /// Why; `None` where nothing more than usual keeps them out.
         why: Option<Delay>,
     },
+    /// Goodbye.
+    Leave,
 }
 
 /// What a relay tells a client.
@@ -127,12 +129,26 @@ pub enum FromRelay {
         /// Which encoding of it.
         layer: Layer,
     },
-    /// The relay will not have the client, or no longer. The connection ends.
-    Refused(Refusal),
+    /// How the client's sound arrives at the one who receives it worst, so that the client adds what repairs that. Comes
+    /// on change, at most once a second; before the first one, all receive it whole. It is the relay's word alone, and
+    /// all it can do is to change how much redundancy is sent.
+    Heard {
+        /// Share of packets that are lost on the way there, in percent.
+        loss: u8,
+        /// Round trip between the relay and that one, in milliseconds; 0 where it is not known.
+        round_trip: u16,
+    },
+    /// The answer to [`ToRelay::Resume`]; what the client missed follows.
+    Resumed {
+        /// How many messages the relay heard after the hello. The client says again what came after those.
+        heard: u64,
+    },
     /// Why the client waits so long, as the acting chair's app says. It may go on waiting.
     Delayed(Option<Delay>),
     /// Newer certificate revocation lists (DER) than those in [`Joined`]. Members check their signatures themselves.
     Revocations(Vec<Bytes>),
+    /// The relay will not have the client, or no longer. The connection ends.
+    Refused(Refusal),
     /// Which encodings of the client's own picture somebody watches. Comes on every change, a layer that is given up a
     /// little later, so that a viewer whose line wavers does not stop and start an encoder.
     ///
@@ -167,6 +183,20 @@ pub struct Hello {
     pub take_over: bool,
 }
 
+/// Goes on with a connection that broke off: the same certificate, on another TCP connection. Both sides count the
+/// messages from the first on (of the client's, the one after the hello) and say again what the other has not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// [`VERSION`].
+    pub version: u16,
+    /// Which meeting.
+    pub meeting: MeetingId,
+    /// The connection's number and leaf.
+    pub who: Neighbour,
+    /// How many messages the client heard from the relay, [`FromRelay::Joined`] the first of them.
+    pub heard: u64,
+}
+
 /// Why the chair ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Dismissal {
@@ -174,6 +204,13 @@ pub enum Dismissal {
     Denied,
     /// Put out of the meeting; the certificate is not let in again as long as it lasts.
     Ejected,
+}
+
+/// Why somebody waits who may come in later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Delay {
+    /// The chair has locked the meeting.
+    Locked,
 }
 
 /// One end of a media path: ICE credentials (RFC 8445) and the DTLS certificate's SHA-256.
@@ -204,13 +241,6 @@ pub struct Neighbour {
     pub peer: PeerId,
     /// The leaf that it said it has.
     pub leaf: LeafRef,
-}
-
-/// Why somebody waits who may come in later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Delay {
-    /// The chair has locked the meeting.
-    Locked,
 }
 
 /// The relay took the client in.
@@ -308,12 +338,18 @@ pub enum Refusal {
     /// The chair put the client out of the meeting.
     #[error("the chair put you out of the meeting")]
     Ejected,
+    /// The same certificate has connected too often of late.
+    #[error("too many attempts to connect with the same credential")]
+    TooOften,
     /// The client broke the protocol: a wrong order, garbage, too much.
     #[error("the app broke the protocol")]
     Misbehaved,
     /// The relay is shutting down.
     #[error("the relay is shutting down")]
     GoingAway,
+    /// The relay does not know the connection that was to go on, or not any more. The client joins anew.
+    #[error("the relay does not know the connection any more")]
+    NotResumed,
 }
 
 /// Why bytes are no message.
@@ -338,9 +374,6 @@ pub fn encode<T: Serialize>(message: &T) -> Bytes {
     let mut bytes = Vec::new();
     #[expect(clippy::expect_used, reason = "plain data into memory; no serializer of ours returns an error")]
     ciborium::into_writer(message, &mut bytes).expect("a message serializes into memory");
-    /// The same certificate has connected too often of late.
-    #[error("too many attempts to connect with the same credential")]
-    TooOften,
     bytes.into()
 }
 
@@ -355,10 +388,12 @@ pub fn decode_to_relay(bytes: &[u8]) -> Result<ToRelay, SignalError> {
         ToRelay::Commit(commit) => commit.added.len(),
         ToRelay::Wishes(wishes) => wishes.len(),
         ToRelay::Broadcast(_)
+        | ToRelay::Resume(_)
         | ToRelay::NeedKeyFrame(_)
         | ToRelay::Pulse(_)
         | ToRelay::Object { .. }
         | ToRelay::Dismiss { .. }
+        | ToRelay::Delay { .. }
         | ToRelay::Leave => 0,
     };
     check_list(longest).map(|()| message)
@@ -374,6 +409,7 @@ pub fn decode_from_relay(bytes: &[u8]) -> Result<FromRelay, SignalError> {
         FromRelay::Joined(joined) => {
             joined.neighbours.len().max(joined.transport.candidates.len()).max(joined.revocations.len())
         }
+        FromRelay::Revocations(lists) => lists.len(),
         FromRelay::Arrived(_)
         | FromRelay::Departed(_)
         | FromRelay::Committed { .. }
@@ -384,6 +420,9 @@ pub fn decode_from_relay(bytes: &[u8]) -> Result<FromRelay, SignalError> {
         | FromRelay::Annulled { .. }
         | FromRelay::KeyFrameWanted { .. }
         | FromRelay::LayersWanted { .. }
+        | FromRelay::Resumed { .. }
+        | FromRelay::Heard { .. }
+        | FromRelay::Delayed(_)
         | FromRelay::Refused(_) => 0,
     };
     check_list(longest).map(|()| message)
@@ -393,7 +432,6 @@ fn check_list(entries: usize) -> Result<(), SignalError> {
     if entries > MAX_LIST { Err(SignalError::ListTooLong(entries)) } else { Ok(()) }
 }
 
-        | ToRelay::Delay { .. }
 fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, SignalError> {
     if bytes.len() > MAX_MESSAGE {
         return Err(SignalError::TooLong(bytes.len()));
@@ -409,7 +447,6 @@ mod tests {
 
     fn hello() -> ToRelay {
         ToRelay::Hello(Hello {
-        FromRelay::Revocations(lists) => lists.len(),
             version: VERSION,
             meeting: MeetingId([7; 16]),
             invitation: Bytes::from_static(b"cose"),
@@ -420,7 +457,6 @@ mod tests {
         })
     }
 
-        | FromRelay::Delayed(_)
     #[test]
     fn messages_survive_the_wire() {
         assert_eq!(decode_to_relay(&encode(&hello())), Ok(hello()));

@@ -63,13 +63,14 @@ impl Simulation {
             Event::KeyFrameWanted { track, .. } => presence.source.key_wanted |= track.is_video(),
             Event::PathUp => presence.is_path_up = true,
             Event::PathDown => presence.is_path_up = false,
+            Event::PathSilent => presence.move_due = true,
             Event::Ended(reason) => return self.on_ended(who, &reason),
             Event::NewcomerRefused { .. }
             | Event::Objected { .. }
             | Event::Standing { .. }
             | Event::TrackForged { .. }
-                if self.hostile.is_some() => {}
             | Event::ScreenWithheld { .. }
+                if self.hostile.is_some() => {}
             // Who was put out may come again before the relay has heard of it.
             Event::NewcomerRefused { error: NewcomerError::Ejected | NewcomerError::Member(_), .. }
                 if self.leading.is_some() => {}
@@ -85,24 +86,25 @@ impl Simulation {
             Event::TrackForged { leaf, .. } => {
                 return Err(Violation::Suspected { who, leaf, what: "is not whose media they get" });
             }
-            Event::MemberState { .. }
             Event::ScreenWithheld { leaf, .. } => {
                 return Err(Violation::Suspected { who, leaf, what: "shares a screen without leave" });
             }
             Event::TrackHeld { leaf, track, held } => return self.on_held(who, leaf, track, held),
+            Event::MemberState { .. }
             | Event::LayersWanted { .. }
-            | Event::Budget(_)
-            | Event::Quality(_)
-            | Event::Undecryptable { .. }
-            | Event::Standing { standing: Standing::Confirmed | Standing::Silent, .. }
-            | Event::OrderRefused(_) => {}
-        }
             | Event::Delayed(_)
             | Event::Revoked { .. }
             | Event::NobodyVouched
+            | Event::Budget(_)
+            | Event::Quality(_)
+            | Event::Heard(_)
+            | Event::Undecryptable { .. }
+            | Event::Standing { standing: Standing::Confirmed | Standing::Silent, .. }
             | Event::Stage(_)
             | Event::Share(_)
             | Event::ShareRefused(_)
+            | Event::OrderRefused(_) => {}
+        }
         Ok(())
     }
 
@@ -150,6 +152,7 @@ impl Simulation {
             | EndReason::Ejected
             | EndReason::LevelRaised(_)
             | EndReason::Unanswered
+            | EndReason::Unvouched(Doubt::Elsewhere)
             | EndReason::Path(_) => {
                 let reason = format!("{reason}: {reason:?}");
                 Err(Violation::Ended { who, reason })
@@ -157,4 +160,3 @@ impl Simulation {
         }
     }
 }
-            | EndReason::Unvouched(Doubt::Elsewhere)
