@@ -84,6 +84,17 @@ pub enum CaptureError {
         /// For how long.
         seconds: u64,
     },
+    /// An open microphone gives nothing but digital silence, which no room does: its own switch, the system's mixer or a
+    /// permission keeps the sound back.
+    #[error("the {kind} \"{name}\" has given nothing but silence for {seconds} s")]
+    Silent {
+        /// Of which kind it is.
+        kind: DeviceKind,
+        /// Its human name.
+        name: String,
+        /// For how long.
+        seconds: u64,
+    },
     /// The operating system gave no thread.
     #[error("the system has no room for another thread: {reason}")]
     NoThread {

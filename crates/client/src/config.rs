@@ -30,6 +30,8 @@ pub struct Config {
     /// Whether the own voice is sent at a constant bitrate, so that the size of packets tells nothing about it; for
     /// meetings whose policy asks for that.
     pub constant_bitrate: bool,
+    /// The lowest level of the meeting, as it is at the moment, at which the voice is sent at a constant bitrate as well.
+    pub constant_from: Option<Level>,
     /// The size of the picture that is sent.
     pub video: VideoQuality,
     /// Whose pictures are wanted.
@@ -59,6 +61,7 @@ impl Config {
             camera_on: true,
             voice: VoiceMode::default(),
             constant_bitrate: false,
+            constant_from: None,
             video: VideoQuality::default(),
             watch: Watch::default(),
             ceiling: Level::TopSecret,

@@ -268,6 +268,7 @@ fn may_come_back(error: &CaptureError) -> bool {
         | CaptureError::NotOpened { .. }
         | CaptureError::Lost { .. }
         | CaptureError::Frozen { .. }
+        | CaptureError::Silent { .. }
         | CaptureError::NoThread { .. } => true,
         CaptureError::Off(_)
         | CaptureError::Unsupported { .. }

@@ -1,7 +1,7 @@
 //! From the camera to encoded frames, and from received frames to the picture slots and the loudspeaker.
 //!
 //! ```text
-//! camera ──▶ CameraInput ──▶ [encoder thread: scale, AV1] ──▶ CameraOutput
+//! camera ──▶ CameraInput ──▶ [scaler thread] ──▶ [encoder thread of each layer: AV1] ──▶ CameraOutput
 //! microphone ──▶ MicrophoneInput ──▶ [voice thread: mute gate, echo and noise, Opus, copies] ──▶ MicrophoneOutput
 //! screen ──▶ ScreenInput ──▶ [encoder thread: AV1, the same picture until it is sharp] ──▶ ScreenOutput
 //! RemoteFrame (picture) ──▶ VideoReceiver ──▶ [decoder thread: AV1] ──▶ FrameSlot
@@ -15,8 +15,10 @@ pub mod camera;
 pub mod freeze;
 mod inbox;
 pub mod limiter;
+pub mod lips;
 pub mod microphone;
 mod mixer;
+pub mod pacing;
 pub mod processing;
 mod queue;
 pub mod redundancy;
@@ -28,11 +30,15 @@ mod stretch;
 pub mod video;
 pub mod voice;
 
+pub(crate) use camera::fitted;
 pub use camera::{CameraCounters, CameraInput, CameraOutput, CameraPipeline};
 pub use freeze::FreezeMeter;
 pub use limiter::Limiter;
+pub use lips::{Hold, no_hold};
 pub use microphone::{MicrophoneCounters, MicrophoneInput, MicrophoneOutput, MicrophonePipeline};
+pub use pacing::FrameControl;
 pub use processing::{Reference, VoiceMode, VoiceProcessor};
+pub use queue::{DecodeQueue, Work};
 pub use redundancy::{Redundancy, RedundancyControl, redundancy};
 pub use screen::{ScreenCounters, ScreenInput, ScreenOutput, ScreenPipeline};
 pub use sound::{SoundEvent, SoundReceiver, SoundStatistics};

@@ -220,8 +220,7 @@ impl Policy {
     /// Puts what it decides of a client into its configuration.
     pub fn apply(&self, config: &mut conclave_client::Config) {
         config.ceiling = config.ceiling.min(self.max_level);
-        let level = config.invitation.content().level;
-        config.constant_bitrate |= self.constant_bitrate_from.is_some_and(|from| level >= from);
+        config.constant_from = self.constant_bitrate_from;
     }
 
     /// Where the credential is of somebody with this home who chose none.

@@ -9,19 +9,19 @@ use conclave_capture::{
     CameraChoice, CaptureError, DeviceKind, MicrophoneChoice, NullSpeaker, SpeakerChoice, SpeakerStream,
 };
 use conclave_codec::AudioSettings;
-use conclave_model::{Bitrate, EncodedFrame, TrackKind};
-use conclave_session::{MemberState, SourceState};
+use conclave_model::{Bitrate, EncodedFrame, Layer, Level, TrackKind};
+use conclave_session::{MemberState, Quality, SourceState};
 use tokio::sync::mpsc;
 
 use super::{own_camera::OwnCamera, own_screen::ScreenNews};
 use crate::{
     Config, LocalSource, Notice, SpeakerState, VideoQuality,
-    clock::media_clock,
+    clock::{media_clock, now},
     devices::{DeviceState, DeviceThread, Opened, Opener},
     frames::FrameSlot,
     media::{
-        CameraCounters, CameraOutput, CameraPipeline, MediaError, MicrophoneCounters, MicrophoneOutput,
-        MicrophonePipeline, RedundancyControl, SoundReceiver, VoiceMode,
+        CameraCounters, FrameControl, MediaError, MicrophoneCounters, MicrophoneOutput, MicrophonePipeline,
+        RedundancyControl, SoundReceiver, VoiceMode,
     },
     preview::{camera_opener, microphone_opener},
 };
@@ -46,7 +46,7 @@ pub(crate) enum FromMedia {
 /// The order of the fields is the order in which they end: first what feeds, then what is fed.
 pub(crate) struct Local {
     devices: DeviceThread,
-    camera: CameraPipeline,
+    camera: OwnCamera,
     microphone: MicrophonePipeline,
     own: Arc<FrameSlot>,
     video: VideoQuality,
@@ -56,9 +56,11 @@ pub(crate) struct Local {
     pub(crate) camera_state: LocalSource,
     pub(crate) microphone_state: LocalSource,
     pub(crate) speaker_state: SpeakerState,
-    rung: Rung,
-    budget: Bitrate,
     redundancy: RedundancyControl,
+    frames: FrameControl,
+    constant: Constant,
+    /// How the one who receives worst does, as far as the present relay has said.
+    heard: Quality,
     voice: VoiceMode,
     /// Whether a device has failed since it last worked, so that its return is worth a word.
     missed: [bool; 3],
@@ -74,23 +76,11 @@ impl Local {
         to_engine: &mpsc::Sender<FromMedia>,
         sound: &Arc<SoundReceiver>,
     ) -> Result<Self, MediaError> {
-        let rung = Rung::default();
-        let budget = config.video.max_bitrate;
+        let camera = OwnCamera::start(config.video, Arc::clone(&own), to_engine)?;
         let sender = to_engine.clone();
-        let camera = CameraPipeline::start(
-            rung.settings(config.video, budget),
-            media_clock(),
-            Arc::clone(&own),
-            // Waiting here is what slows the encoder down to what the engine takes; a closed channel means the end.
-            move |output| {
-                let _ = sender.blocking_send(match output {
-                    CameraOutput::Frame(frame) => FromMedia::Frame(TrackKind::Camera, frame),
-                    CameraOutput::Failed(error) => FromMedia::EncoderFailed(DeviceKind::Camera, error.to_string()),
-                });
-            },
-        )?;
-        let sender = to_engine.clone();
-        let audio = AudioSettings { constant: config.constant_bitrate, ..AudioSettings::default() };
+        let constant = Constant { always: config.constant_bitrate, from: config.constant_from };
+        let is_constant = constant.at(config.invitation.content().level);
+        let audio = AudioSettings { constant: is_constant, ..AudioSettings::default() };
         let (reference, muted) = (sound.reference(), !config.microphone_on);
         let mode = mode_for(&config.microphone, config.voice);
         let microphone = MicrophonePipeline::start_in(mode, reference, audio, muted, media_clock(), move |output| {
@@ -114,9 +104,10 @@ impl Local {
             camera_state: LocalSource { on: config.camera_on, ..LocalSource::default() },
             microphone_state: LocalSource { on: config.microphone_on, ..LocalSource::default() },
             speaker_state: SpeakerState::default(),
-            rung,
-            budget,
             redundancy: RedundancyControl::default(),
+            frames: FrameControl::default(),
+            constant,
+            heard: Quality::default(),
             voice: config.voice,
             missed: [false; 3],
         };
@@ -136,6 +127,8 @@ impl Local {
     pub(crate) fn set_camera(&mut self, on: bool) {
         if self.camera_state.on != on {
             self.camera_state.on = on;
+            // What was encoded meanwhile did not leave.
+            self.camera.request_key_frames();
             self.open_camera();
         }
     }
@@ -219,26 +212,19 @@ impl Local {
     pub(crate) fn may_send(&self, track: TrackKind) -> bool {
         match track {
             TrackKind::Microphone => self.microphone_state.on,
-            TrackKind::Camera => self.camera_state.on && bears_picture(self.budget),
+            TrackKind::Camera => self.camera_state.on,
             TrackKind::Screen | TrackKind::ScreenAudio | TrackKind::Booth(_) => false,
         }
     }
 
     /// Fits the encoder to what the network takes for pictures.
     pub(crate) fn set_budget(&mut self, budget: Bitrate) {
-        if !bears_picture(self.budget) && bears_picture(budget) {
-            // The frames in between were not sent, so nobody can decode what follows them.
-            self.camera.request_key_frame();
-        }
-        self.budget = budget;
-        let rung = self.rung.for_budget(budget);
-        let settings = rung.settings(self.video, budget);
-        if rung == self.rung {
-            self.camera.set_bitrate(settings.bitrate);
-        } else {
-            self.rung = rung;
-            self.camera.reconfigure(settings);
-        }
+        self.camera.set_budget(budget);
+    }
+
+    /// Fits the encoders to which encodings of the camera somebody watches, one bit for each.
+    pub(crate) fn set_wanted(&mut self, layers: u8) {
+        self.camera.set_wanted(layers);
     }
 
     /// Fits what is added to the voice to how the line does.
@@ -247,6 +233,28 @@ impl Local {
             tracing::info!(?redundancy, "the voice is sent with other redundancy");
             self.microphone.set_redundancy(redundancy);
         }
+        // Whoever receives worst decides: what is far from there is far for both.
+        let trips = round_trip.map(|trip| trip + self.heard.round_trip.unwrap_or_default());
+        if let Some(frame) = self.frames.observe(loss.max(self.heard.loss), trips, now) {
+            tracing::info!(?frame, "the voice is sent in other pieces");
+            self.microphone.set_frame(frame);
+        }
+    }
+
+    /// Takes how the own voice arrives at the one who receives it worst.
+    pub(crate) fn set_heard(&mut self, heard: Quality) {
+        self.heard = heard;
+        self.redundancy.set_heard(heard.loss, heard.round_trip);
+    }
+
+    /// Follows the meeting's level.
+    pub(crate) fn set_level(&mut self, level: Level) {
+        self.microphone.set_constant(self.constant.at(level));
+    }
+
+    /// How the own voice is prepared.
+    pub(crate) fn voice_mode(&self) -> VoiceMode {
+        mode_for(&self.choices.1, self.voice)
     }
 
     /// Changes how the own voice is prepared.
@@ -259,16 +267,22 @@ impl Local {
     pub(crate) fn desired_bitrate(&self) -> Bitrate {
         /// The voice with its overhead.
         const VOICE: u64 = 80_000;
-        Bitrate(self.video.max_bitrate.0 + VOICE)
+        Bitrate(self.camera.desired().0 + VOICE)
     }
 
-    /// Makes the next camera frame a key frame.
-    pub(crate) fn request_key_frame(&self) {
-        self.camera.request_key_frame();
+    /// Makes the next camera frame of this encoding a key frame.
+    pub(crate) fn request_key_frame(&self, layer: Layer) {
+        self.camera.request_key_frame(layer);
+    }
+
+    /// Makes the next camera frames key frames.
+    pub(crate) fn request_key_frames(&self) {
+        self.camera.request_key_frames();
     }
 
     /// Brings levels up to date; returns whether something that is shown has changed.
     pub(crate) fn tick(&mut self) -> bool {
+        self.camera.tick(now());
         if self.camera_state.open_device.is_none() {
             // The encoder may have shown one more picture after the camera was closed.
             self.own.clear();
@@ -291,7 +305,7 @@ impl Local {
         let is_known = self.microphone_state.problem.is_some();
         let is_real = matches!(self.choices.1, MicrophoneChoice::Default | MicrophoneChoice::Device(_));
         if silence >= SILENCE && self.microphone_state.on && is_real && !is_known {
-            let error = CaptureError::Frozen { kind: device, name, seconds: silence.as_secs() };
+            let error = CaptureError::Silent { kind: device, name, seconds: silence.as_secs() };
             self.microphone_state.problem = Some(error.clone());
             return Some(Notice::DeviceLost { device, error });
         }
@@ -325,6 +339,19 @@ impl Local {
         let input = self.microphone.input();
         let opener = microphone_opener(self.choices.1.clone(), move |time, samples| input.push(time, samples));
         self.devices.open(DeviceKind::Microphone, opener);
+    }
+}
+
+/// At which levels the own voice is sent at a constant bitrate.
+#[derive(Clone, Copy, Debug)]
+struct Constant {
+    always: bool,
+    from: Option<Level>,
+}
+
+impl Constant {
+    fn at(self, level: Level) -> bool {
+        self.always || self.from.is_some_and(|from| level >= from)
     }
 }
 

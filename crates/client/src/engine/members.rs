@@ -1,7 +1,7 @@
 //! The members of the group as this client sees, hears and shows them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,7 @@ use crate::{
     DecodedSink, KeyState, PairReport, Participant, Watch, Watched,
     client::Shared,
     frames::FrameSlot,
-    media::{SoundReceiver, SoundStatistics, VideoEvent, VideoReceiver, VideoStatistics},
+    media::{Hold, SoundReceiver, SoundStatistics, VideoEvent, VideoReceiver, VideoStatistics, no_hold},
 };
 
 /// How long a member counts as failing after the last frame that did not open.
@@ -61,6 +61,8 @@ struct Entry {
     failed: Option<Instant>,
     /// Something came in the member's name that was not the member's.
     forged: bool,
+    /// Tracks of which nothing is given out, since nothing proves them.
+    held: BTreeSet<TrackKind>,
     standing: Standing,
     level: f32,
     videos: BTreeMap<TrackKind, Video>,
@@ -100,9 +102,9 @@ impl Members {
             people,
             past: BTreeMap::new(),
             watch,
+            screen: None,
             shared,
             to_engine,
-            screen: None,
             sink,
         }
     }
@@ -119,9 +121,9 @@ impl Members {
 
     /// Forgets everybody: the session is over. What was counted is kept.
     pub(crate) fn clear(&mut self) {
+        self.set_shared(None);
         self.me = None;
         self.set_roster(&[]);
-        self.set_shared(None);
         self.shared.frames.retain(|_, _| false);
     }
 
@@ -162,8 +164,6 @@ impl Members {
         entry.close_camera_if_off();
     }
 
-    /// Takes a frame that was opened.
-    pub(crate) fn frame(&mut self, frame: RemoteFrame) {
     /// Whose screen is shared, if anybody's; the last picture of another's goes.
     pub(crate) fn set_shared(&mut self, of: Option<LeafIndex>) {
         if let Some(before) = self.screen.filter(|before| Some(*before) != of)
@@ -176,6 +176,8 @@ impl Members {
         self.screen = of;
     }
 
+    /// Takes a frame that was opened.
+    pub(crate) fn frame(&mut self, frame: RemoteFrame) {
         let (leaf, track) = (frame.from, frame.track);
         let Some(entry) = self.entries.get_mut(&leaf).filter(|_| Some(leaf) != self.me) else { return };
         entry.opened = true;
@@ -219,6 +221,20 @@ impl Members {
         let entry = self.entries.get_mut(&leaf)?;
         entry.forged = true;
         Some(entry.person.name.clone())
+    }
+
+    /// Nothing of a track is given out any more until it is proven again, or it is now.
+    pub(crate) fn held(&mut self, leaf: LeafIndex, track: TrackKind, held: bool) {
+        let Some(entry) = self.entries.get_mut(&leaf) else { return };
+        if !held {
+            entry.held.remove(&track);
+            return;
+        }
+        entry.held.insert(track);
+        // What is shown last is not proven either.
+        if let Some(video) = entry.videos.get(&track) {
+            video.blank();
+        }
     }
 
     /// The certified name of a member.
@@ -293,15 +309,18 @@ impl Members {
                 person: Person::clone(&entry.person),
                 microphone: state.microphone,
                 camera: state.camera,
+                screen: state.screen,
                 speaking: if state.microphone == SourceState::On { level } else { 0.0 },
                 is_me,
                 standing: entry.standing,
                 key: match (entry.failed, entry.opened || is_me) {
                     _ if entry.forged => KeyState::Forged,
                     (Some(_), _) => KeyState::Failing,
+                    _ if !entry.held.is_empty() => KeyState::Unproven,
                     (None, true) => KeyState::Open,
                     (None, false) => KeyState::Verified,
                 },
+                screen_seen: entry.videos.get(&TrackKind::Screen).is_some_and(Video::is_seen),
                 picture_seen: if is_me {
                     self.shared.frames.own().is_some()
                 } else {
@@ -309,7 +328,6 @@ impl Members {
                 },
             }
         };
-                screen: state.screen,
         self.entries.iter().map(participant).collect()
     }
 
@@ -320,7 +338,6 @@ impl Members {
 
     /// What was received of each other person, now and in earlier sessions. `to` is the own name.
     pub(crate) fn pairs(&self, people: &BTreeMap<[u8; 32], String>, to: &str) -> Vec<PairReport> {
-                screen_seen: entry.videos.get(&TrackKind::Screen).is_some_and(Video::is_seen),
         let statistics = self.sound.statistics();
         let mut pairs = self.past.clone();
         for (leaf, entry) in &self.entries {
@@ -347,6 +364,7 @@ impl Entry {
             opened: false,
             failed: None,
             forged: false,
+            held: BTreeSet::new(),
             standing: Standing::default(),
             level: 0.0,
             videos: BTreeMap::new(),
@@ -359,9 +377,7 @@ impl Entry {
             && video.is_seen()
             && video.slot.latest().is_some()
         {
-            video.receiver.pause();
-            video.slot.clear();
-            video.seen.store(false, Ordering::Relaxed);
+            video.blank();
         }
     }
 
@@ -372,6 +388,13 @@ impl Entry {
 }
 
 impl Video {
+    /// Shows nothing until a picture comes again.
+    fn blank(&self) {
+        self.receiver.pause();
+        self.slot.clear();
+        self.seen.store(false, Ordering::Relaxed);
+    }
+
     fn is_seen(&self) -> bool {
         self.seen.load(Ordering::Relaxed)
     }
@@ -380,7 +403,7 @@ impl Video {
 fn start_video(
     leaf: LeafIndex,
     track: TrackKind,
-    slot: Arc<FrameSlot>,
+    (slot, hold): (Arc<FrameSlot>, Hold),
     entry: &Entry,
     shared: &Arc<Shared>,
     to_engine: &mpsc::Sender<FromMedia>,
@@ -389,7 +412,8 @@ fn start_video(
     let seen = Arc::<AtomicBool>::default();
     let (shown, waker, to_engine) = (Arc::clone(&seen), Arc::clone(&shared.waker), to_engine.clone());
     let person = Arc::clone(&entry.person);
-    let receiver = VideoReceiver::start(&format!("picture-{}", leaf.0), Arc::clone(&slot), move |event| match event {
+    let name = format!("picture-{}", leaf.0);
+    let receiver = VideoReceiver::start_in_step(&name, Arc::clone(&slot), hold, move |event| match event {
         VideoEvent::Shown { number, picture } => {
             shown.store(true, Ordering::Relaxed);
             if let Some(tap) = &tap {
@@ -418,6 +442,8 @@ fn pair_report(seen: &VideoStatistics, heard: Option<&SoundStatistics>) -> PairR
         video_freezes: seen.freezes,
         video_longest_gap_ms: seen.longest_gap_ms,
         video_size: seen.size,
+        video_layer: seen.layer.map(|layer| layer.0),
+        video_layer_switches: seen.switches,
         video_kbps: seen.bits_per_second / 1e3,
         latency_ms: seen.latency,
         stages_ms: seen.stages,
@@ -453,10 +479,12 @@ fn fold(all: &mut PairReport, later: &PairReport) {
     }
     if later.video_frames_decoded > 0 {
         all.video_size = later.video_size;
+        all.video_layer = later.video_layer;
     }
     all.video_frames_received += later.video_frames_received;
     all.video_frames_decoded += later.video_frames_decoded;
     all.video_freezes += later.video_freezes;
+    all.video_layer_switches += later.video_layer_switches;
     all.video_longest_gap_ms = all.video_longest_gap_ms.max(later.video_longest_gap_ms);
     all.audio_frames_received += later.audio_frames_received;
     all.audio_played_ms += later.audio_played_ms;

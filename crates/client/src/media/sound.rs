@@ -60,6 +60,9 @@ pub struct SoundStatistics {
     pub failed: u64,
     /// How long packets are held back at present.
     pub target_delay: Duration,
+    /// When sound goes to the loudspeaker by this client's clock, minus when it was captured by the sender's, in µs;
+    /// `None` while the source is silent.
+    pub offset: Option<i64>,
 }
 
 type Sink = Box<dyn FnMut(SoundEvent<'_>) + Send>;

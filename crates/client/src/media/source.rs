@@ -12,6 +12,7 @@ use conclave_session::{
 };
 
 use super::{SoundStatistics, stretch::Stretch};
+use crate::clock::media_time;
 
 /// De-jitters and decodes one source; pure but for the codec.
 ///
@@ -109,6 +110,7 @@ impl SoundSource {
                 Pull::Silence => {
                     self.unsettled = Duration::ZERO;
                     if self.ready.is_empty() {
+                        self.statistics.offset = None;
                         self.meter(&[], wanted);
                         return None;
                     }
@@ -120,6 +122,10 @@ impl SoundSource {
         let rest = self.ready.split_off(wanted);
         let samples = std::mem::replace(&mut self.ready, rest);
         let frame = SourceFrame { time: self.ready_time, concealed: self.concealed > 0, samples };
+        self.statistics.offset = i64::try_from(media_time(now).0)
+            .ok()
+            .zip(i64::try_from(frame.time.0).ok())
+            .map(|(now, captured)| now - captured);
         self.ready_time = self.ready_time + duration_of(wanted);
         self.concealed = self.concealed.saturating_sub(wanted);
         self.stretch.played(&frame.samples);
@@ -246,6 +252,7 @@ impl SoundStatistics {
             concealed: Duration::ZERO,
             failed: 0,
             target_delay: Duration::ZERO,
+            offset: None,
         }
     }
 }

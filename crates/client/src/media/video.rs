@@ -3,12 +3,13 @@
 use std::{sync::Arc, thread::JoinHandle};
 
 use conclave_codec::{Av1Decoder, CodecError, VideoDecoder};
-use conclave_model::Picture;
+use conclave_model::{Layer, Picture};
 use conclave_session::RemoteFrame;
 
 use super::{
-    FrameTimes, FreezeMeter, MediaError, Stages,
+    FrameTimes, FreezeMeter, Hold, MediaError, Stages,
     inbox::Inbox,
+    no_hold,
     queue::{DecodeQueue, Work},
     spawn,
 };
@@ -64,6 +65,10 @@ pub struct VideoStatistics {
     pub longest_gap_ms: f64,
     /// Width and height of the last picture; 0 before the first.
     pub size: [u32; 2],
+    /// Which encoding the last picture was of; `None` before the first.
+    pub layer: Option<Layer>,
+    /// How often another encoding took over.
+    pub switches: u64,
     /// From captured to ready in the slot.
     pub latency: LatencyReport,
     /// The parts of it.
@@ -83,6 +88,8 @@ struct Content {
 
 #[derive(Debug, Default)]
 struct Tally {
+    layer: Option<Layer>,
+    switches: u64,
     received: u64,
     bytes: u64,
     decoded: u64,
@@ -104,8 +111,21 @@ impl VideoReceiver {
         slot: Arc<FrameSlot>,
         sink: impl FnMut(VideoEvent<'_>) + Send + 'static,
     ) -> Result<Self, MediaError> {
+        Self::start_in_step(name, slot, no_hold(), sink)
+    }
+
+    /// As [`VideoReceiver::start`]; each picture waits for its sound as long as `hold` says before it is shown.
+    ///
+    /// # Errors
+    /// As [`VideoReceiver::start`].
+    pub fn start_in_step(
+        name: &str,
+        slot: Arc<FrameSlot>,
+        hold: Hold,
+        sink: impl FnMut(VideoEvent<'_>) + Send + 'static,
+    ) -> Result<Self, MediaError> {
         let shared = Arc::new(Shared { inbox: Inbox::new(Content::default()) });
-        let mut worker = Worker { shared: Arc::clone(&shared), slot, decoder: Av1Decoder::new()?, sink };
+        let mut worker = Worker { shared: Arc::clone(&shared), slot, hold, decoder: Av1Decoder::new()?, sink };
         let thread = spawn(name, move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -139,6 +159,8 @@ impl VideoReceiver {
                 freezes: tally.freeze.freezes(),
                 longest_gap_ms: tally.freeze.longest().as_secs_f64() * 1000.0,
                 size: tally.size,
+                layer: tally.layer,
+                switches: tally.switches,
                 ..VideoStatistics::default()
             };
             (statistics, tally.stages.clone())
@@ -161,6 +183,7 @@ impl Drop for VideoReceiver {
 struct Worker<S> {
     shared: Arc<Shared>,
     slot: Arc<FrameSlot>,
+    hold: Hold,
     decoder: Av1Decoder,
     sink: S,
 }
@@ -192,6 +215,10 @@ impl<S: FnMut(VideoEvent<'_>)> Worker<S> {
     fn show(&mut self, frame: &RemoteFrame, picture: Picture) {
         let decoded = media_time(now());
         let picture = Arc::new(picture);
+        let wait = (self.hold)(frame.frame.time, decoded);
+        if !wait.is_zero() && !self.shared.inbox.rest(wait) {
+            return;
+        }
         self.slot.put(Arc::clone(&picture));
         let ready = media_time(now());
         let captured = frame.frame.time;
@@ -205,6 +232,8 @@ impl<S: FnMut(VideoEvent<'_>)> Worker<S> {
         };
         self.shared.inbox.change(|Content { tally, .. }| {
             tally.decoded += 1;
+            let before = tally.layer.replace(frame.frame.layer);
+            tally.switches += u64::from(before.is_some_and(|before| before != frame.frame.layer));
             tally.size = [picture.width(), picture.height()];
             tally.freeze.shown(std::time::Duration::from_micros(ready.0));
             tally.stages.add(times);
@@ -292,14 +321,34 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_waits_for_its_sound_and_none_is_lost_by_that() {
+        let (sender, told) = mpsc::sync_channel(100);
+        let hold: Hold = Arc::new(|captured, now| (captured + Duration::from_millis(300)).since(now));
+        let slot = Arc::<FrameSlot>::default();
+        let receiver = VideoReceiver::start_in_step("test-decoder", Arc::clone(&slot), hold, move |event| {
+            if let VideoEvent::Shown { picture, .. } = event {
+                sender.send((picture.time, media_time(now()))).unwrap();
+            }
+        })
+        .unwrap();
+        for (number, frame) in (0..).zip(encoded(3)) {
+            receiver.push(remote(number, frame));
+        }
+        for _ in 0..3 {
+            let (captured, shown) = told.recv_timeout(Duration::from_secs(10)).unwrap();
+            assert!(shown >= captured + Duration::from_millis(300));
+        }
+    }
+
+    #[test]
     fn a_gap_asks_for_a_key_frame_and_keeps_the_last_good_picture() {
         let (receiver, slot, told) = start();
         let mut frames = encoded(4).into_iter();
         receiver.push(remote(0, frames.next().unwrap()));
         assert_eq!(next(&told), Told::Shown(0));
         let shown = slot.latest().unwrap();
-        frames.next().unwrap();
-        receiver.push(remote(2, frames.next().unwrap()));
+        // The fourth needs the third.
+        receiver.push(remote(3, frames.nth(2).unwrap()));
         assert_eq!(next(&told), Told::NeedKeyFrame);
         assert_eq!(slot.latest().unwrap(), shown);
         assert_eq!(receiver.statistics().dropped, 1);
