@@ -72,6 +72,12 @@ device-spoken = { $kind }: { $name }.
 device-spoken-open = { $kind }: { $name }, open.
 device-opening = Opening…
 device-closed = Closed
+voice-title = My voice
+voice-speech = Made for speech
+voice-speech-detail = Without echo and noise, equally loud
+voice-original = Original sound
+voice-original-detail = As the microphone gives it; use headphones
+voice-untouched-detail = Files and test sources are sent as they are
 
 # The command line.
 cli-no-display = No display: { $reason }. Going on without a window.

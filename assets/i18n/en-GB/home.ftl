@@ -56,6 +56,7 @@ unlock-busy = Unlocking…
 settings-devices = Devices to begin with
 settings-camera-on = Enter meetings with the camera on
 settings-microphone-on = Enter meetings with the microphone on
+settings-original-sound = Send original sound: no echo cancellation, noise suppression or gain (with headphones only)
 settings-version = Conclave { $version }
 
 ended-again = Return to the meeting

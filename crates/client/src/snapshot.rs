@@ -9,7 +9,7 @@ use conclave_capture::{CaptureError, ScreenChoice, ScreenPause};
 use conclave_model::{Bitrate, Epoch, LeafIndex, Level, Person, wire::signal::Refusal};
 use conclave_session::{Doubt, Governance, SourceState, Stage, Standing, Waiting};
 
-use crate::ConnectError;
+use crate::{ConnectError, media::VoiceMode};
 
 /// Everything about a meeting at one moment. Replaced as a whole, so its parts fit each other.
 #[derive(Clone, Debug)]
@@ -46,20 +46,22 @@ pub struct Snapshot {
     pub camera: LocalSource,
     /// The own loudspeaker.
     pub speaker: SpeakerState,
+    /// How the own voice is prepared at present. What comes from a file or test source is sent as it is.
+    pub voice: VoiceMode,
     /// How good the connection is.
     pub quality: Quality,
     /// The relay, as `host:port`.
     pub relay: String,
+    /// The highest level that the relay is certified to carry; `None` before the first connection.
+    pub relay_maximum: Option<Level>,
+    /// The highest level that the meeting can have here: neither the relay's maximum nor this app's policy allows more.
+    pub ceiling: Level,
 }
 
 /// Where a client stands with its meeting.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     /// No connection yet.
-    /// The highest level that the relay is certified to carry; `None` before the first connection.
-    pub relay_maximum: Option<Level>,
-    /// The highest level that the meeting can have here: neither the relay's maximum nor this app's policy allows more.
-    pub ceiling: Level,
     Connecting {
         /// Counts from 1.
         attempt: u32,
@@ -73,14 +75,14 @@ pub enum Phase {
     },
     /// Connected; in the lobby, or waiting for a member to let the client into the group.
     Waiting,
+    /// Connected; the chair has locked the meeting, and may let the client in later.
+    Locked,
     /// The credential is in the meeting from elsewhere; [`Command::TakeOver`](crate::Command::TakeOver) goes on here.
     AskTakeOver,
     /// A member of the group.
     Joined,
     /// The connection was lost after having been a member.
     Reconnecting {
-    /// Connected; the chair has locked the meeting, and may let the client in later.
-    Locked,
         /// Counts from 1.
         attempt: u32,
         /// How long until the next attempt; zero while one is running.
@@ -110,15 +112,15 @@ pub enum RetryReason {
     /// The client's group state did not fit what the relay delivered; a fresh start repairs it.
     #[error("the encryption lost step with the others")]
     OutOfStep,
+    /// Nobody of the chair's succession vouches for what the relay calls the meeting.
+    #[error("{0}")]
+    Unvouched(Doubt),
 }
 
 /// Why a meeting ended for this client.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EndReason {
     /// The person left.
-    /// Nobody of the chair's succession vouches for what the relay calls the meeting.
-    #[error("{0}")]
-    Unvouched(Doubt),
     #[error("you left the meeting")]
     Left,
     /// The invitation's time is over.
@@ -133,15 +135,15 @@ pub enum EndReason {
     /// The card with the identity key was taken out.
     #[error("the card was removed")]
     CardRemoved,
+    /// The level was raised above the own clearance.
+    #[error("the meeting is at {0} now, above your clearance")]
+    LevelRaised(Level),
     /// The relay is not the one that the invitation names.
     #[error(transparent)]
     Connection(ConnectError),
     /// The own credential cannot be used for this meeting.
     #[error("the credential cannot be used: {0}")]
     Credential(String),
-    /// The level was raised above the own clearance.
-    #[error("the meeting is at {0} now, above your clearance")]
-    LevelRaised(Level),
     /// A member of the group failed the checks that every member makes, so nothing may be sent to it.
     #[error("the meeting is not trustworthy: {0}")]
     Untrustworthy(String),
@@ -161,10 +163,10 @@ pub struct Participant {
     pub microphone: SourceState,
     /// What the member says of its camera.
     pub camera: SourceState,
-    /// How loud the member is right now, from 0 to 1, measured here.
-    pub speaking: f32,
     /// What the member says of the screen that it shares: [`SourceState::Missing`] while it gives no picture.
     pub screen: SourceState,
+    /// How loud the member is right now, from 0 to 1, measured here.
+    pub speaking: f32,
     /// Whether it is this client.
     pub is_me: bool,
     /// Whether frames of the member open.
@@ -173,8 +175,6 @@ pub struct Participant {
     pub standing: Standing,
     /// Whether a picture of the current camera session was decoded.
     pub picture_seen: bool,
-}
-
     /// Whether a picture of the screen that it shares was decoded.
     pub screen_seen: bool,
 }
@@ -209,6 +209,8 @@ pub enum OwnShare {
         /// Why it gives no picture for now.
         paused: Option<ScreenPause>,
     },
+}
+
 /// Whether what a member sends can be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
@@ -218,6 +220,9 @@ pub enum KeyState {
     Open,
     /// Its recent frames did not open; nothing of them is shown or played.
     Failing,
+    /// Nothing has proven for a second that its sound or picture is its own; nothing of it is shown or played until
+    /// something does.
+    Unproven,
     /// Frames came in its name that it did not send; nothing of them is shown or played.
     Forged,
 }

@@ -135,6 +135,7 @@ fn settings() -> SettingsData {
         speakers: picker(&["Conference headset"]),
         camera_on: true,
         microphone_on: false,
+        original_sound: false,
         version: "0.1.0",
     }
 }
@@ -202,7 +203,6 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
                 governance.locked = true;
             }
         }
-        "secret" => snapshot.level = Level::Secret,
         "screen" => sketch::share(snapshot, 1),
         "asked" => sketch::ask_to_share(snapshot),
         "granted" | "picker" => {
@@ -213,6 +213,7 @@ fn meeting(ctx: &egui::Context, screen: &str) -> Option<App> {
             let name = "Draft conclusions, revision 3 – Writer".to_owned();
             snapshot.own_share = OwnShare::Sharing { name, label: Level::Restricted, paused: None };
         }
+        "secret" => snapshot.level = Level::Secret,
         "muted" => {
             snapshot.microphone.on = false;
             snapshot.camera.on = false;

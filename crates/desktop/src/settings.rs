@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use conclave_client::media::VoiceMode;
 use conclave_model::Level;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub microphone_on: bool,
     /// Whether to enter with the camera open.
     pub camera_on: bool,
+    /// Whether the microphone's sound is sent as it is, without echo cancellation, noise suppression and gain.
+    pub original_sound: bool,
     /// Invitations opened before, newest first.
     pub recent: Vec<Recent>,
     /// A credential that somebody else named; used while the person chose none, and not remembered.
@@ -87,6 +90,7 @@ impl Default for Settings {
             speaker: "default".to_owned(),
             microphone_on: true,
             camera_on: true,
+            original_sound: false,
             recent: Vec::new(),
             suggested: None,
         }
@@ -136,6 +140,11 @@ impl Settings {
         self.suggested = path;
     }
 
+    /// How the own voice is prepared.
+    pub fn voice(&self) -> VoiceMode {
+        if self.original_sound { VoiceMode::FullBand } else { VoiceMode::Speech }
+    }
+
     /// Uses the device with this word of the command line from now on.
     pub fn choose(&mut self, kind: Kind, word: String) {
         *match kind {
@@ -173,7 +182,8 @@ mod tests {
     fn settings_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/settings.toml");
-        let mut settings = Settings { camera: "device:usb-1".into(), camera_on: false, ..Settings::default() };
+        let mut settings =
+            Settings { camera: "device:usb-1".into(), camera_on: false, original_sound: true, ..Settings::default() };
         settings.remember(recent(1));
         settings.save(&path).unwrap();
         assert_eq!(Settings::load(&path).unwrap(), settings);

@@ -125,6 +125,9 @@ impl Engine for SketchEngine {
         if let Command::SelectMicrophone(MicrophoneChoice::Device(id)) = &command {
             self.change(|snapshot| snapshot.microphone.open_device = name_of(&plugged.microphones, id));
         }
+        if let Command::VoiceMode(mode) = command {
+            self.change(|snapshot| snapshot.voice = mode);
+        }
         if let Command::SelectSpeaker(SpeakerChoice::Device(id)) = &command {
             self.change(|snapshot| snapshot.speaker.open_device = name_of(&plugged.speakers, id));
         }
@@ -145,9 +148,6 @@ impl Pictures for SketchEngine {
         Some(Shown { canvas: Canvas::Member(leaf, TrackKind::Camera), generation: 1, picture })
     }
 
-    fn own(&self) -> Option<Shown> {
-        let picture = self.lock().own.clone()?;
-        Some(Shown { canvas: Canvas::Own, generation: 1, picture })
     fn screen(&self, leaf: LeafIndex) -> Option<Shown> {
         static PAGE: OnceLock<Option<Arc<Picture>>> = OnceLock::new();
         let page = PAGE.get_or_init(|| draw_page(TestPage::Text, 1920, 1080).map(Arc::new));
@@ -155,12 +155,12 @@ impl Pictures for SketchEngine {
         Some(Shown { canvas, generation: 1, picture: Arc::clone(page.as_ref()?) })
     }
 
+    fn own(&self) -> Option<Shown> {
+        let picture = self.lock().own.clone()?;
+        Some(Shown { canvas: Canvas::Own, generation: 1, picture })
     }
 }
 
-/// Made-up devices.
-pub fn devices() -> Devices {
-    let list = |names: [&str; 2]| {
 /// Made-up screens and windows.
 pub fn screens() -> Screens {
     let source = |choice: ScreenChoice, kind, name: &str, width, height| ScreenSource {
@@ -185,6 +185,9 @@ pub fn screens() -> Screens {
     Screens { sources, error: None }
 }
 
+/// Made-up devices.
+pub fn devices() -> Devices {
+    let list = |names: [&str; 2]| {
         names.map(|name| Device { id: name.to_lowercase().replace(' ', "-"), name: name.to_owned() }).to_vec()
     };
     Devices {
@@ -254,9 +257,6 @@ pub fn charter(originator: usize) -> Charter {
     Charter { originator: Some(originator), has_lobby: true }
 }
 
-/// A meeting in which some are muted, some have their camera off, and one speaks.
-pub fn snapshot(people: usize) -> Snapshot {
-    let participants = (0..people)
 /// Makes a participant share a screen.
 pub fn share(snapshot: &mut Snapshot, who: u32) {
     let leaf = LeafIndex(who);
@@ -274,6 +274,9 @@ pub fn ask_to_share(snapshot: &mut Snapshot) {
     snapshot.stage.requests = vec![asks(2, Level::Restricted), asks(1, Level::Unclassified)];
 }
 
+/// A meeting in which some are muted, some have their camera off, and one speaks.
+pub fn snapshot(people: usize) -> Snapshot {
+    let participants = (0..people)
         .map(|number| Participant {
             leaf: LeafIndex(u32::try_from(number).unwrap_or(u32::MAX)),
             person: person(number),
@@ -284,11 +287,11 @@ pub fn ask_to_share(snapshot: &mut Snapshot) {
             key: KeyState::Open,
             standing: Standing::Confirmed,
             picture_seen: true,
+            screen: SourceState::Off,
+            screen_seen: false,
         })
         .collect();
     let open = |name: &str, level| LocalSource { on: true, open_device: Some(name.to_owned()), level, problem: None };
-            screen: SourceState::Off,
-            screen_seen: false,
     Snapshot {
         phase: Phase::Joined,
         title: "Foreign Affairs Council: preparation".to_owned(),
@@ -309,11 +312,12 @@ pub fn ask_to_share(snapshot: &mut Snapshot) {
         participants,
         epoch: Epoch(7),
         suite: "MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44",
+        stage: Stage { decides: Some(LeafIndex(0)), ..Stage::default() },
+        own_share: OwnShare::Idle,
         microphone: open("Conference headset", 0.2),
         camera: open("Desk camera", 0.0),
         speaker: SpeakerState { open_device: Some("Conference headset".to_owned()), problem: None },
-        stage: Stage { decides: Some(LeafIndex(0)), ..Stage::default() },
-        own_share: OwnShare::Idle,
+        voice: conclave_client::media::VoiceMode::Speech,
         quality: Quality {
             round_trip: Some(std::time::Duration::from_millis(23)),
             loss: 0.0,
@@ -321,7 +325,7 @@ pub fn ask_to_share(snapshot: &mut Snapshot) {
             path_up: true,
         },
         relay: "relay.council.example:7443".to_owned(),
-    }
-}
         relay_maximum: Some(Level::TopSecret),
         ceiling: Level::TopSecret,
+    }
+}

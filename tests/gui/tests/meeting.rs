@@ -219,6 +219,26 @@ fn devices_are_changed_in_the_meeting_and_the_choice_is_kept() {
 }
 
 #[test]
+fn the_own_voice_is_sent_as_it_is_where_a_person_wants_that_and_the_choice_is_kept() {
+    let engine = SketchEngine::new(3, false);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    let mut harness = meeting_with(&engine, Options { settings_path: Some(path.clone()), ..Options::default() });
+    engine.take_commands();
+    harness.get_by_label("Choose microphone and loudspeaker").click();
+    wait_for(&mut harness, "Microphone: Desk microphone.");
+    harness.run();
+    harness.get_by_label("My voice: Made for speech, open. Without echo and noise, equally loud");
+    harness.get_by_label("My voice: Original sound. As the microphone gives it; use headphones").click();
+    harness.run();
+    assert_eq!(engine.take_commands(), ["VoiceMode(FullBand)"]);
+    assert!(Settings::load(&path).unwrap().original_sound);
+    harness.get_by_label("Choose microphone and loudspeaker").click();
+    harness.run();
+    harness.get_by_label("My voice: Original sound, open. As the microphone gives it; use headphones");
+}
+
+#[test]
 fn the_camera_is_changed_by_keyboard_alone() {
     let engine = SketchEngine::new(3, false);
     let mut harness = meeting(&engine);

@@ -183,7 +183,7 @@ impl View {
         }
         let snapshot = Snapshot {
             me: members.me(),
-            participants: members.participants(local.announcement(), local.microphone_state.level),
+            participants: members.participants(own, local.microphone_state.level),
             microphone: local.microphone_state.clone(),
             camera: local.camera_state.clone(),
             speaker: local.speaker_state.clone(),

@@ -153,6 +153,7 @@ impl App {
             speaker: speaker_word.parse().unwrap_or_default(),
             camera_on: entry.camera_on,
             microphone_on: entry.microphone_on,
+            voice: self.settings.voice(),
             ..Config::new(entry.ticket.holder.clone(), entry.ticket.invitation.clone())
         };
         if entry.ticket.rehearsed.is_none() {

@@ -231,6 +231,7 @@ impl App {
             speakers,
             camera_on: self.settings.camera_on,
             microphone_on: self.settings.microphone_on,
+            original_sound: self.settings.original_sound,
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -248,6 +249,7 @@ impl App {
             SettingsAction::LookForDevices => return self.look_for_devices(),
             SettingsAction::CameraOn(on) => self.settings.camera_on = on,
             SettingsAction::MicrophoneOn(on) => self.settings.microphone_on = on,
+            SettingsAction::OriginalSound(on) => self.settings.original_sound = on,
         }
         self.save_settings();
     }

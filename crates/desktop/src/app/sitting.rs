@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conclave_capture::Turns;
-use conclave_client::{Command, EndReason, Notice, Order, Phase, Snapshot};
+use conclave_client::{Command, EndReason, Notice, Order, Phase, Snapshot, media::VoiceMode};
 use conclave_identity::Admission;
 use conclave_model::Fingerprint;
 
@@ -118,10 +118,10 @@ impl Sitting {
             Phase::Connecting { .. }
             | Phase::TooEarly { .. }
             | Phase::Waiting
+            | Phase::Locked
             | Phase::AskTakeOver
             | Phase::Joined
             | Phase::Reconnecting { .. } => None,
-            | Phase::Locked
         }
     }
 
@@ -195,20 +195,25 @@ impl App {
                 self.settings.choose(kind, word);
                 self.save_settings();
             }
+            Some(MeetingAction::Voice(mode)) => {
+                sitting.send(Command::VoiceMode(mode), &self.words);
+                self.settings.original_sound = mode == VoiceMode::FullBand;
+                self.save_settings();
+            }
             Some(MeetingAction::Lobby(wanted)) => sitting.send(lobby_order(wanted), &self.words),
             Some(MeetingAction::Lead(wanted)) => sitting.send(lead_order(wanted), &self.words),
             Some(MeetingAction::TakeOver) => sitting.send(Command::TakeOver, &self.words),
             Some(MeetingAction::Retry) => sitting.send(Command::RetryNow, &self.words),
-            Some(MeetingAction::Leave) => self.end_sitting(&EndReason::Left),
-            Some(MeetingAction::Dismiss(index)) => sitting.remove_toast(index),
-            None => {}
-        }
-    }
             Some(MeetingAction::Share(ShareAction::Look)) => {
                 let list = self.list_screens;
                 self.jobs.run("screens", move || Done::Screens(Box::new(list())));
             }
             Some(MeetingAction::Share(ShareAction::Do(wanted))) => sitting.send(Command::Share(wanted), &self.words),
+            Some(MeetingAction::Leave) => self.end_sitting(&EndReason::Left),
+            Some(MeetingAction::Dismiss(index)) => sitting.remove_toast(index),
+            None => {}
+        }
+    }
 
     /// Out of the meeting, to the screen that says why.
     pub(super) fn end_sitting(&mut self, reason: &EndReason) {
@@ -268,6 +273,7 @@ fn can_return(reason: &EndReason) -> bool {
     match reason {
         EndReason::Left
         | EndReason::CardRemoved
+        | EndReason::LevelRaised(_)
         | EndReason::Failed(_)
         | EndReason::Refused(_)
         | EndReason::Connection(_) => true,
@@ -295,8 +301,7 @@ fn said(notice: &Notice, words: &Words) -> Option<String> {
         | Notice::Diverged { .. }
         | Notice::Revoked { .. }
         | Notice::NobodyVouched => explain::foul(notice, words),
+        Notice::Sharing(notice) => Some(explain::sharing::notice(notice, words)),
         Notice::EncoderFailed { reason, .. } => Some(words.tell("toast-encoder", [("reason", reason.as_str().into())])),
     }
 }
-        | EndReason::LevelRaised(_)
-        Notice::Sharing(notice) => Some(explain::sharing::notice(notice, words)),

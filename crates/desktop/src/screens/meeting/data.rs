@@ -8,6 +8,7 @@ use fluent_bundle::FluentValue;
 use super::{
     devices::{self, DeviceList, Openness},
     speakers::Speakers,
+    voice,
 };
 use crate::{
     explain,
@@ -17,8 +18,8 @@ use crate::{
         lobby::data::{self as lobby, LobbyData},
         preview::data::{Kind, Picker, SourceView},
         security::data::{self as security, SecurityData},
-    },
         share::data::{self as share, ShareData},
+    },
     time::{self, Now},
     widgets::Urgency,
     words::Words,
@@ -41,6 +42,8 @@ pub struct MeetingData {
     pub camera: ControlData,
     /// Microphones and loudspeakers to choose from.
     pub sound_devices: [DeviceList; 2],
+    /// How the own voice is prepared, as a list to choose from.
+    pub voice: DeviceList,
     /// Cameras to choose from.
     pub picture_devices: [DeviceList; 1],
     /// The loudspeaker that is really open, or why none is, in words.
@@ -57,11 +60,11 @@ pub struct MeetingData {
     pub lead: LeadData,
     /// What can be checked.
     pub security: SecurityData,
+    /// What is shared and by whom.
+    pub share: ShareData,
 }
 
 /// Where the person stands with the meeting.
-    /// What is shared and by whom.
-    pub share: ShareData,
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Not in it yet: what is being waited for, and what went wrong before.
@@ -186,10 +189,10 @@ pub fn data(
             source_list(Kind::Microphone, &pickers[1], &snapshot.microphone, true, words),
             speaker_list(&pickers[2], snapshot, words),
         ],
+        voice: voice::list(snapshot.voice, &pickers[1].chosen, words),
         picture_devices: [source_list(Kind::Camera, &pickers[0], &snapshot.camera, snapshot.camera.on, words)],
         speaker,
         speaker_trouble,
-        voice: voice::list(snapshot.voice, &pickers[1].chosen, words),
         quality: quality(&snapshot.quality, &snapshot.relay, words),
         encryption: words.tell(
             "encryption-detail",
@@ -198,10 +201,10 @@ pub fn data(
         lobby: lobby::data(snapshot, now, words),
         lead: lead::data(snapshot, charter, now.wall, words),
         security: security::data(snapshot, now, words),
+        share: share::data(snapshot, now, words),
         tiles,
     }
 }
-        share: share::data(snapshot, now, words),
 
 /// The chair first, then by seat, head before deputy before expert; the same at everybody's window.
 fn table_order(participant: &Participant) -> (bool, String, u8, String) {
@@ -294,7 +297,7 @@ fn state_words(participant: &Participant, words: &Words) -> String {
 
 /// Whether nothing of a member is shown or played.
 fn is_broken(key: KeyState) -> bool {
-    matches!(key, KeyState::Failing | KeyState::Forged)
+    matches!(key, KeyState::Failing | KeyState::Unproven | KeyState::Forged)
 }
 
 /// What the state of a key means.
@@ -303,6 +306,7 @@ pub fn key_words(key: KeyState, words: &Words) -> String {
         KeyState::Verified => "key-verified",
         KeyState::Open => "key-open",
         KeyState::Failing => "key-failing",
+        KeyState::Unproven => "key-unproven",
         KeyState::Forged => "key-forged",
     })
 }
@@ -333,15 +337,15 @@ fn stage(snapshot: &Snapshot, charter: &Charter, wall: u64, words: &Words) -> St
             detail: Some(words.say("stage-waiting-detail")),
             offer: None,
         },
-        Phase::AskTakeOver => Stage::Entering {
-            sentence: words.say("stage-ask-take-over"),
-            detail: Some(words.say("stage-ask-take-over-detail")),
-            offer: Some(Offer::TakeOver),
         Phase::Locked => Stage::Entering {
             sentence: words.say("stage-locked"),
             detail: Some(words.say("stage-locked-detail")),
             offer: None,
         },
+        Phase::AskTakeOver => Stage::Entering {
+            sentence: words.say("stage-ask-take-over"),
+            detail: Some(words.say("stage-ask-take-over-detail")),
+            offer: Some(Offer::TakeOver),
         },
         Phase::Joined => Stage::Seated,
         Phase::Reconnecting { attempt, retry_in, why } => {

@@ -17,6 +17,8 @@ pub struct SettingsData {
     pub camera_on: bool,
     /// Whether to enter with the microphone open.
     pub microphone_on: bool,
+    /// Whether the microphone's sound is sent as it is.
+    pub original_sound: bool,
     /// The version of the app.
     pub version: &'static str,
 }
@@ -40,4 +42,6 @@ pub enum SettingsAction {
     CameraOn(bool),
     /// Enter with the microphone open, or not.
     MicrophoneOn(bool),
+    /// Send the microphone's sound as it is, or prepared.
+    OriginalSound(bool),
 }

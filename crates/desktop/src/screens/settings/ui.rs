@@ -93,4 +93,8 @@ fn devices(ui: &mut Ui, data: &SettingsData, words: &Words, action: &mut Option<
     if ui.checkbox(&mut microphone, words.say("settings-microphone-on")).changed() {
         *action = Some(SettingsAction::MicrophoneOn(microphone));
     }
+    let mut original = data.original_sound;
+    if ui.checkbox(&mut original, words.say("settings-original-sound")).changed() {
+        *action = Some(SettingsAction::OriginalSound(original));
+    }
 }
