@@ -39,6 +39,8 @@ pub struct World {
     /// The port of the relay.
     pub port: u16,
     people: Vec<String>,
+    /// The relay's address.
+    host: String,
     /// More of the environment of all programs.
     variables: Vec<(&'static str, PathBuf)>,
 }
@@ -51,7 +53,15 @@ impl World {
     /// # Errors
     /// The first step that does not succeed, with what the program said.
     pub fn new(people: &[(&str, &str, &str)], reached_at: Option<u16>) -> Result<Self> {
-        let world = Self::empty(people)?;
+        Self::at("127.0.0.1", people, reached_at)
+    }
+
+    /// As [`Self::new`], with a relay at this address of the machine.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn at(host: &str, people: &[(&str, &str, &str)], reached_at: Option<u16>) -> Result<Self> {
+        let world = Self { host: host.to_owned(), ..Self::empty(people)? };
         world.write_password(PASSWORD)?;
         world.registry(["ca", "create", "--ca", "ca", "--password-file", "password", "--name", "Test Office"])?;
         for (number, (name, seat, code)) in people.iter().enumerate() {
@@ -88,7 +98,7 @@ impl World {
             "--password-file",
             "password",
             "--host",
-            "127.0.0.1",
+            host,
             "--max-level",
             "secret",
             "--out",
@@ -106,15 +116,17 @@ impl World {
             folder: tempfile::tempdir()?,
             port: free_port()?,
             people: people.iter().map(|(name, ..)| (*name).to_owned()).collect(),
+            host: "127.0.0.1".to_owned(),
             variables: Vec::new(),
         })
     }
 
     fn write_config(&self, reached_at: u16) -> Result<()> {
         let config = format!(
-            "listen = \"127.0.0.1:{}\"\npublic = [\"127.0.0.1:{reached_at}\"]\ncertificate = \"relay.pem\"\n\
+            "listen = \"{host}:{}\"\npublic = [\"{host}:{reached_at}\"]\ncertificate = \"relay.pem\"\n\
              key = \"relay.key.pem\"\ntrust = \"root.pem\"\nmax_level = \"secret\"\nlog = \"debug\"\n",
-            self.port
+            self.port,
+            host = self.host,
         );
         Ok(std::fs::write(self.path("relay/relay.toml"), config)?)
     }
@@ -151,7 +163,7 @@ impl World {
     /// # Errors
     /// Where the office tool refuses.
     pub fn invite_with(&self, out: &str, port: u16, from: &str, until: &str, more: &[&str]) -> Result<()> {
-        let relay = format!("127.0.0.1:{port}");
+        let relay = format!("{}:{port}", self.host);
         let mut words = vec![
             "invite",
             "--ca",
@@ -234,7 +246,7 @@ impl World {
         command.arg("serve").arg("--config").arg(self.path("relay/relay.toml"));
         let running = self.start(command, "relay")?;
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while TcpStream::connect((self.host.as_str(), self.port)).is_err() {
             if begun.elapsed() > Duration::from_secs(10) {
                 bail!("the relay does not answer: {}", self.log("relay"));
             }
