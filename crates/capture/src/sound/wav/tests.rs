@@ -1,6 +1,7 @@
 use hound::WavWriter;
 
 use super::*;
+use crate::FRAME_SAMPLES;
 
 fn spec(channels: u16, sample_rate: u32, bits_per_sample: u16, sample_format: SampleFormat) -> WavSpec {
     WavSpec { channels, sample_rate, bits_per_sample, sample_format }
