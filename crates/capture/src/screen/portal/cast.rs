@@ -4,7 +4,7 @@ use std::{cell::RefCell, io::Cursor, rc::Rc, time::Duration};
 
 use pipewire::{
     context::ContextRc,
-    keys::{MEDIA_CATEGORY, MEDIA_ROLE, MEDIA_TYPE},
+    keys::{MEDIA_CATEGORY, MEDIA_ROLE, MEDIA_TYPE, NODE_DONT_RECONNECT},
     main_loop::MainLoopRc,
     properties::properties,
     spa::{
@@ -61,6 +61,8 @@ pub(super) fn play(
         *MEDIA_TYPE => "Video",
         *MEDIA_CATEGORY => "Capture",
         *MEDIA_ROLE => "Screen",
+        // What is gone must not be replaced by what somebody else shows.
+        *NODE_DONT_RECONNECT => "true",
     };
     let stream = StreamBox::new(&core, "conclave-screen", properties).map_err(broken)?;
     let seen = Rc::<RefCell<Seen>>::default();
