@@ -31,6 +31,7 @@ pub mod preview;
 mod process;
 mod report;
 mod snapshot;
+mod tone;
 
 pub use client::{Client, Command, Order, QueueFull, Share, StartError, Waker, Watched};
 pub use clock::{media_clock, wall_clock};
@@ -49,3 +50,13 @@ pub use report::{DroppedReport, LatencyReport, PairReport, ProcessReport, Report
 pub use snapshot::{
     EndReason, KeyState, LocalSource, OwnShare, Participant, Phase, Quality, RetryReason, Snapshot, SpeakerState,
 };
+pub use tone::play_test_tone;
+
+/// Development only: the decisions that measurements make on a clock of their own. No part of the interface.
+#[doc(hidden)]
+pub mod measured {
+    pub use crate::engine::{
+        ladder::{Circumstances, Plan, Rung, desired, plan},
+        strain::Strain,
+    };
+}
