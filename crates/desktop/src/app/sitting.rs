@@ -1,6 +1,6 @@
 //! In the meeting: what the window does with the engine.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use conclave_capture::Turns;
 use conclave_client::{Command, EndReason, Notice, Order, Phase, Snapshot, media::VoiceMode};
@@ -8,26 +8,28 @@ use conclave_identity::Admission;
 use conclave_model::Fingerprint;
 
 use super::{
-    App, Ended, Screen, dismiss,
+    Again, App, Ended, Screen, dismiss,
     entry::{Ticket, camera, microphone, pickers},
 };
 use crate::{
     engine::Engine,
     explain,
     jobs::Done,
-    layout,
     screens::{
         ended::data::EndedData,
         lead::data::{Charter, LeadAction, Originator},
         lobby::data::LobbyAction,
         meeting::{
             self,
+            attention::{Attention, Person, Place},
+            data::MeetingData,
             speakers::Speakers,
             ui::{MeetingAction, MeetingView, Panel},
         },
         preview::data::Kind,
         share::ui::{Picker, ShareAction},
     },
+    settings::Recent,
     time::Now,
     words::Words,
 };
@@ -46,8 +48,8 @@ pub(super) struct Sitting {
     toasts_until: Vec<f64>,
     ticket: Option<Ticket>,
     charter: Charter,
-    /// The height at which pictures were last asked for.
-    watched: u16,
+    /// Which pictures are asked for.
+    attention: Attention,
     now: f64,
 }
 
@@ -61,7 +63,7 @@ impl Sitting {
             toasts_until: Vec::new(),
             charter: ticket.as_ref().map(charter).unwrap_or_default(),
             ticket,
-            watched: 0,
+            attention: Attention::default(),
             now: 0.0,
         }
     }
@@ -160,19 +162,21 @@ impl Sitting {
         }
     }
 
-    /// Asks for pictures about as high as they are shown.
-    fn watch(&mut self, area: egui::Rect, pixels_per_point: f32) {
-        let (people, gap) = (self.snapshot.participants.len(), crate::theme::space::TILES);
-        let is_beside = self.snapshot.stage.shared.is_some_and(|shared| Some(shared.leaf) != self.snapshot.me);
-        let tiles = if is_beside { layout::beside(people, area, gap).tiles } else { layout::tiles(people, area, gap) };
-        let Some(tile) = tiles.first() else { return };
-        let height = match tile.height() * pixels_per_point {
-            ..220.0 => 180,
-            ..460.0 => 360,
-            _ => 720,
-        };
-        if height != self.watched && self.engine.send(Command::WatchAll(height)).is_ok() {
-            self.watched = height;
+    /// Asks for the pictures that are shown.
+    fn watch(&mut self, data: &MeetingData, pixels_per_point: f32) {
+        let Some(area) = self.view.stage else { return };
+        let pixel_by_pixel = self.view.share.pixels.is_some();
+        let screen = data.share.shown.as_ref().map(|shown| (shown.leaf, pixel_by_pixel));
+        let people: Vec<Person> = data
+            .tiles
+            .iter()
+            .map(|tile| Person { leaf: tile.leaf, mine: tile.mine, speaking: tile.speaking })
+            .collect();
+        let place = Place { area, pixels_per_point, screen };
+        if let Some(wanted) = self.attention.news(&people, &place, self.now)
+            && self.engine.send(Command::Watch(wanted.clone())).is_ok()
+        {
+            self.attention.asked(wanted, self.now);
         }
     }
 }
@@ -184,8 +188,8 @@ impl App {
         let now = Now { wall: (self.wall)(), instant: (self.instant)() };
         let (snapshot, charter) = (&sitting.snapshot, &sitting.charter);
         let data = meeting::data::data(snapshot, &sitting.speakers, &pickers, charter, now, &self.words);
-        sitting.watch(ui.max_rect(), ui.pixels_per_point());
         let action = meeting::ui::show(ui, &data, &mut sitting.view, &*sitting.engine, &self.screenery, &self.words);
+        sitting.watch(&data, ui.pixels_per_point());
         match action {
             Some(MeetingAction::Microphone(on)) => sitting.send(Command::Microphone(on), &self.words),
             Some(MeetingAction::Camera(on)) => sitting.send(Command::Camera(on), &self.words),
@@ -227,9 +231,24 @@ impl App {
             in_order,
             can_return: can_return(reason) && sitting.ticket.is_some(),
         };
-        let again = sitting.ticket.clone();
+        let again = if *reason == EndReason::CardRemoved {
+            // What the card has unlocked counts no more, even where it would still answer.
+            self.forget();
+            sitting.ticket.as_ref().and_then(|ticket| self.file_of(ticket)).map(Again::Unlock)
+        } else {
+            sitting.ticket.clone().map(|ticket| Again::Enter(Box::new(ticket)))
+        };
         dismiss(sitting.into_engine());
         self.screen = Screen::Ended(Box::new(Ended { data, again }));
+    }
+}
+
+impl App {
+    /// The file of a meeting that was opened a while ago.
+    fn file_of(&self, ticket: &Ticket) -> Option<PathBuf> {
+        let content = ticket.invitation.content();
+        let same = |recent: &&Recent| recent.title == content.title && recent.not_before == content.not_before;
+        self.settings.recent.iter().find(same).map(|recent| recent.path.clone())
     }
 }
 

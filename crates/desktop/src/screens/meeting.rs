@@ -1,5 +1,6 @@
 //! The meeting itself: tiles, controls, the list of participants.
 
+pub mod attention;
 mod bar;
 pub mod data;
 pub mod devices;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The height of the line above a shared screen.
-const HEAD: f32 = 40.0;
+pub(super) const HEAD: f32 = 40.0;
 
 /// What a shared screen is painted with.
 pub(super) struct Paints<'a> {

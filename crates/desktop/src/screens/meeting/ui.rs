@@ -44,6 +44,8 @@ pub struct MeetingView {
     pub share: ShareView,
     /// Short messages, newest last.
     pub toasts: Vec<String>,
+    /// Where people are shown; `None` while nobody is.
+    pub stage: Option<Rect>,
 }
 
 /// What is open at the right of the tiles.
@@ -159,6 +161,7 @@ pub fn show(
     }
     action = shares.map(MeetingAction::Share).or(action);
     let seated = matches!(data.stage, Stage::Seated | Stage::Reconnecting { .. });
+    view.stage = seated.then_some(stage);
     let own = match (&data.stage, &data.share.shown) {
         (_, Some(shown)) if seated => {
             let paints = Paints { pictures, screenery, words };
