@@ -48,16 +48,19 @@ impl Camera {
 
     /// Does what the client's engine does at such an event.
     pub(crate) fn on_event(&mut self, event: &Event) {
-        match event {
-            Event::Budget(budget) => self.budget = *budget,
-            Event::LayersWanted { track: TrackKind::Camera, layers } => self.wanted = *layers,
-            Event::KeyFrameWanted { track: TrackKind::Camera, layer } => {
-                let up_to = usize::from(layer.0) + 1;
-                let made = (0..LAYERS.min(up_to)).rev().find(|layer| self.encoders[*layer].is_some());
-                made.into_iter().for_each(|layer| self.key_wanted[layer] = true);
-            }
-            Event::PathUp => self.key_wanted = [true; LAYERS],
-            _ => {}
+        if let Event::Budget(budget) = event {
+            self.budget = *budget;
+        }
+        if let Event::LayersWanted { track: TrackKind::Camera, layers } = event {
+            self.wanted = *layers;
+        }
+        if let Event::KeyFrameWanted { track: TrackKind::Camera, layer } = event {
+            let up_to = usize::from(layer.0) + 1;
+            let made = (0..LAYERS.min(up_to)).rev().find(|layer| self.encoders[*layer].is_some());
+            made.into_iter().for_each(|layer| self.key_wanted[layer] = true);
+        }
+        if *event == Event::PathUp {
+            self.key_wanted = [true; LAYERS];
         }
     }
 

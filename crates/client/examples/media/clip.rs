@@ -24,12 +24,13 @@ impl Clip {
     pub(crate) fn load(options: &Options) -> Self {
         match &options.clip {
             Some(path) if !options.short => Self::read(path),
-            Some(_) | None => Self::draw(if options.short { 15 } else { 150 }),
+            Some(_) | None if options.short => Self::draw(640, 360, 15),
+            Some(_) | None => Self::draw(1280, 720, 150),
         }
     }
 
-    fn draw(count: u32) -> Self {
-        let portrait = Portrait::new(&TestPerson::default(), 1280, 720).unwrap();
+    fn draw(width: u32, height: u32, count: u32) -> Self {
+        let portrait = Portrait::new(&TestPerson::default(), width, height).unwrap();
         let interval = Duration::from_micros(33_333);
         let draw = |number| portrait.draw(number, MediaTime(1_000_000_000) + interval * number);
         Self { name: "drawn delegate".to_owned(), interval, pictures: (0..count).map(draw).collect() }

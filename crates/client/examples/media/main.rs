@@ -1,7 +1,8 @@
 //! Measures sound and picture from end to end: `cargo xtask bench media`.
 //!
 //! ```text
-//! media [--only speech,picture,…] [--seeds N] [--short] [--jobs N] [--out DIR] [--python PATH] [--clip CLIP.y4m]
+//! media [--only speech,picture,…] [--seeds N] [--shares 0,10] [--short] [--jobs N] [--out DIR] [--python PATH]
+//!       [--clip CLIP.y4m]
 //! ```
 //!
 //! Sessions, relay, packets, encryption, jitter buffers and codecs are the real ones. Where a line is emulated, it is in

@@ -14,7 +14,8 @@ pub(crate) fn score(options: &Options, pairs: &[(&[f32], &[f32])]) -> Vec<f64> {
     let Some(python) = &options.python else { return nothing() };
     let folder = options.out.join(format!("pesq-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let script = folder.join("pesq.py");
+    // Not by the name of the package, which Python would then take it for.
+    let script = folder.join("score.py");
     std::fs::write(&script, include_str!("pesq.py")).unwrap();
     let numbered: Vec<(usize, &(&[f32], &[f32]))> = pairs.iter().enumerate().collect();
     // One process for each thread: starting Python takes longer than a score.

@@ -134,7 +134,7 @@ impl<'c> Call<'c> {
 /// Measures all points; returns their rows.
 pub(crate) fn measure(options: &Options) -> Value {
     let clip = Clip::load(options);
-    let mut points = Point::all(options.short);
+    let mut points = Point::all(options);
     // The point that the design names.
     points.extend(Point::design());
     let jobs: Vec<(Point, u64)> =

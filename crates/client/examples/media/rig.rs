@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use conclave_sim::stage::{LineSpec, Loss, Stage, Way};
 
+use super::Options;
+
 /// One point of a table: which line is bad, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point {
@@ -21,14 +23,15 @@ pub(crate) const ROUND_TRIPS: [u64; 2] = [20, 200];
 
 impl Point {
     /// The points of the issue, and a few with the receiver's line in the place of the sender's.
-    pub(crate) fn all(short: bool) -> Vec<Self> {
+    pub(crate) fn all(options: &Options) -> Vec<Self> {
+        let short = options.short;
         let mut points = Vec::new();
         for milliseconds in ROUND_TRIPS {
             let round_trip = Duration::from_millis(milliseconds);
             for at in [0, 1] {
-                for percent in [0, 5, 10, 20, 30, 50] {
+                for percent in [0_u8, 5, 10, 20, 30, 50] {
                     for burst in [false, true] {
-                        let share = f32::from(percent as u8) / 100.0;
+                        let share = f32::from(percent) / 100.0;
                         let loss = match (percent, burst) {
                             (0, _) => Loss::None,
                             (_, false) => Loss::Random(share),
@@ -36,7 +39,8 @@ impl Point {
                         };
                         let is_wanted = (percent > 0 || !burst) && (at == 0 || matches!(percent, 10 | 20));
                         let is_short = at == 0 && (milliseconds == 20 || !burst) && matches!(percent, 0 | 10);
-                        if is_wanted && (!short || is_short) {
+                        let is_asked = options.shares.is_empty() || options.shares.contains(&percent);
+                        if is_wanted && is_asked && (!short || is_short) {
                             points.push(Self { at, loss, round_trip });
                         }
                     }

@@ -10,12 +10,14 @@ use conclave_capture::{FRAME_SAMPLES, PIECE_SAMPLES};
 use conclave_client::media::{FrameControl, RedundancyControl, SoundSource, VoiceEncoder};
 use conclave_codec::{AudioDecoder, AudioEncoder, AudioSettings, OpusDecoder, OpusEncoder, Protection};
 use conclave_model::{Bitrate, EncodedFrame, Layer, LeafIndex, MediaTime, TrackKind};
-use conclave_session::{Event, Quality};
+use conclave_session::{Command, Event, Quality};
 use conclave_sim::stage::{Happening, LineSpec, Packets, Stage, StageError};
 use serde_json::Value;
 
 use super::{
-    Options, median, percentile, pesq,
+    Options,
+    camera::Camera,
+    median, percentile, pesq,
     rig::Point,
     sources::{self, Speech},
     table::{Cell, Table, number, word},
@@ -64,7 +66,7 @@ const SCHEMES: [&str; 3] = ["conclave", "in-band-23", "in-band-60"];
 /// Measures all points; returns their rows.
 pub(crate) fn measure(options: &Options) -> Value {
     let voices = sources::voices(options);
-    let points = Point::all(options.short);
+    let points = Point::all(options);
     let mut jobs = Vec::new();
     for scheme in SCHEMES {
         // Opus alone does not ask again, so how far away it is makes no difference, nor which line is lossy.
@@ -135,6 +137,7 @@ fn target(job: &Job<'_>) -> Option<f64> {
 fn through(job: &Job<'_>) -> Result<Heard, StageError> {
     let mut stage = Stage::assemble(2, job.seed, Instant::now())?;
     job.point.apply(&mut stage);
+    stage.command(0, Command::DesiredBitrate(Camera::new().desired()))?;
     let mut speaker = Speaker::new();
     let mut listener = SoundSource::new(LeafIndex(0), TrackKind::Microphone).unwrap();
     let sound = &job.voice.samples;

@@ -18,6 +18,9 @@ use super::{
 /// The steps, in kbit/s.
 const STEPS: [u64; 5] = [5_000, 1_000, 300, 100, 5_000];
 
+/// Whose line it is.
+const PLACES: [&str; 2] = ["sender", "receiver"];
+
 /// Each way of the line.
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -38,12 +41,12 @@ struct Step {
 pub(crate) fn measure(options: &Options) -> Value {
     let clip = Clip::load(options);
     let length = if options.short { Duration::from_secs(2) } else { Duration::from_secs(20) };
-    let jobs: Vec<(usize, u64)> =
-        [0, 1].into_iter().flat_map(|at| (0..options.seeds).map(move |seed| (at, seed))).collect();
+    let places = if options.short { 1 } else { PLACES.len() };
+    let jobs: Vec<(usize, u64)> = (0..places).flat_map(|at| (0..options.seeds).map(move |seed| (at, seed))).collect();
     let all = options.spread(&jobs, |(at, seed)| climb(&clip, *at, *seed, length).unwrap());
     let mut table =
         Table::new(format!("staircase: {}, {} s a step × {} seeds", clip.name, length.as_secs(), options.seeds));
-    for (place, runs) in ["sender", "receiver"].into_iter().zip(all.chunks(options.seeds as usize)) {
+    for (place, runs) in PLACES.into_iter().zip(all.chunks(options.seeds as usize)) {
         for (number, kbps) in STEPS.into_iter().enumerate() {
             let steps: Vec<&Step> = runs.iter().map(|run| &run[number]).collect();
             table.add(row(place, kbps, &steps));
