@@ -9,7 +9,7 @@ use std::{
 use conclave_e2ee::{Leaf, Rules, Work};
 use conclave_identity::issue::{Rehearsal, RehearsalSpec};
 use conclave_model::{Layer, PeerId, TrackKind, wire::FrameHead};
-use conclave_session::proofs::{Checker, Prover};
+use conclave_session::proofs::{Checker, Opened, Prover};
 
 const WALL: u64 = 1_800_000_000;
 const SECONDS: u32 = 60;
@@ -44,7 +44,8 @@ fn main() {
             bytes += 2 + proof.len();
             let begun = Instant::now();
             let verify = |epoch, statement: &[u8], by: &[u8; 64]| bob.check_proof(alice.me(), epoch, statement, by);
-            black_box(checker.check(alice.me(), &head, &sealed, &proof, verify, now)).unwrap();
+            let opened = Opened { head: &head, sealed: &sealed, proof: &proof, has_content: true };
+            black_box(checker.check(alice.me(), opened, verify, now)).unwrap();
             receiving += begun.elapsed();
         }
         let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(SECONDS);

@@ -180,6 +180,9 @@ pub enum Event {
         /// One bit for each layer, [`Layer::bit`]; 0: nobody watches. Bits of layers that do not exist are never set.
         layers: u8,
     },
+    /// Which wished pictures come smaller than they could, or not at all, because the own line carries no more, as the
+    /// relay says; all others as good as their senders send them. Replaces what was said before.
+    Squeezed(Vec<(LeafIndex, TrackKind)>),
     /// What the network bears for all the participant's video together; comes when it changed by 5 % or more.
     Budget(Bitrate),
     /// Media flow from now on.

@@ -108,6 +108,7 @@ impl Joining {
             FromRelay::Heard { .. } => self.out_of_turn("how it is heard before membership", link),
             FromRelay::Resumed { .. } => self.out_of_turn("the end of an interruption that is not the session's", link),
             FromRelay::LayersWanted { .. } => self.out_of_turn("viewers of a track before membership", link),
+            FromRelay::Squeezed(_) => self.out_of_turn("what the line holds back before membership", link),
             FromRelay::Delayed(_) if self.taken_in.is_none() => self.out_of_turn("a delay before its answer", link),
             FromRelay::Delayed(why) => {
                 (self.is_delayed, self.since) = (why.is_some(), now);

@@ -39,14 +39,15 @@ mod papers;
 mod pulse;
 mod reassembly;
 mod renewal;
+mod repair;
 mod reports;
 mod session;
-mod state;
 mod stage;
+mod state;
 mod throttle;
+mod unvouched;
 mod viewers;
 
-mod unvouched;
 pub use conclave_e2ee::NewcomerError;
 pub use conclave_transport::{Quality, Transmit};
 pub use counters::{Counters, TrackCounters};
@@ -56,5 +57,5 @@ pub use io::{
     UndecryptableCause,
 };
 pub use session::Session;
-pub use state::{MemberState, SourceState};
 pub use stage::{ShareCommand, ShareError, ShareFault, ShareNews, ShareRequest, Shared, Stage};
+pub use state::{MemberState, SourceState};

@@ -35,6 +35,9 @@ const LOSS_DOWN: f32 = 0.1;
 /// The most loss of another's line that is made up for.
 const HEARD_MOST: f32 = 0.1;
 
+/// The path sends no more than this share of what it sends again.
+const RETRANSMITTED: f32 = 0.25;
+
 /// A session's connection to the outside.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -177,7 +180,9 @@ impl Link {
 
     fn on_estimate(&mut self, estimate: Bitrate) {
         let rest = estimate.as_bps().saturating_sub(SOUND_RESERVE.as_bps());
-        let share = VIDEO_SHARE * 100 / (100 + overhead(self.loss()));
+        // What is lost is sent again, and what makes up for losses goes along.
+        let again = (self.loss.min(RETRANSMITTED) * 130.0) as u64;
+        let share = VIDEO_SHARE * 100 / (100 + overhead(self.loss()) + again);
         let budget = Bitrate((rest / 100).saturating_mul(share)).max(MIN_BUDGET);
         let is_news =
             self.budget.is_none_or(|before| before.as_bps().abs_diff(budget.as_bps()) * 20 >= before.as_bps());

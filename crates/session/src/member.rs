@@ -155,6 +155,11 @@ impl Member {
                 self.sender.on_key_frame_wanted((track, layer), self.epochs.is_switching(), link, now);
                 Ok(Going::Continue(()))
             }
+            FromRelay::Squeezed(tracks) => {
+                let named = |name: &TrackName| Some((self.neighbours.leaf_of(name.peer)?, name.track));
+                link.tell(Event::Squeezed(tracks.iter().filter_map(named).collect()));
+                Ok(Going::Continue(()))
+            }
             FromRelay::LayersWanted { track, layers } => {
                 self.viewers.on_layers_wanted(track, layers, link, now);
                 Ok(Going::Continue(()))

@@ -332,18 +332,19 @@ mod tests {
             let lost = [seed % 3, seed / 3 % 3, seed / 9 % 3];
             let mut order: Vec<usize> = (0..packets.len()).collect();
             order.rotate_left(seed as usize % packets.len());
-            let mut whole = Vec::new();
+            let (mut whole, mut after) = (Vec::new(), 0);
             for at in order {
                 let (descriptor, chunk) = Descriptor::split(&packets[at]).unwrap();
                 let place = u64::from(descriptor.index);
                 if place < u64::from(head.packets) && lost[place as usize % 3] == place / 3 {
                     continue;
                 }
+                after += u64::from(!whole.is_empty() && descriptor.repair().is_none());
                 whole.extend(all.insert(descriptor, chunk, now));
             }
             assert_eq!(whole.len(), 1, "seed {seed}");
             assert_eq!((&whole[0].sealed, all.bytes), (&sealed, 0), "seed {seed}");
-            assert_eq!(all.take_tally(), Tally::default());
+            assert_eq!(all.take_tally(), Tally { late: after, ..Tally::default() }, "seed {seed}");
         }
     }
 

@@ -203,6 +203,3 @@ pub(crate) fn may_show(who: LeafRef, holder: Option<LeafRef>, claim: What, level
 pub(crate) fn check_label(label: Level, level: Level) -> Result<(), ShareError> {
     if label > level { Err(ShareError::LabelAbove(level)) } else { Ok(()) }
 }
-
-#[cfg(test)]
-mod tests;

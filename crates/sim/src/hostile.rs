@@ -9,7 +9,7 @@ mod moves;
 mod play;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -56,8 +56,17 @@ pub enum Outcome {
     Shown,
     /// The honest members show that a track is forged, and play it no more.
     Named,
+    /// The honest members show that what comes is not proven, and play none of it until it is; or that it is forged.
+    Held,
     /// It has no effect.
     Ignored,
+}
+
+impl Outcome {
+    /// Whether it is only known at the end of the time.
+    fn is_watched(self) -> bool {
+        matches!(self, Self::Ignored | Self::Held)
+    }
 }
 
 /// A move and what the honest must see of it.
@@ -82,6 +91,7 @@ pub(crate) enum Sign {
     Objected,
     Apart,
     Forged,
+    Held,
     Ended,
 }
 
@@ -92,26 +102,35 @@ impl Sign {
             Event::Objected { .. } => Some(Self::Objected),
             Event::Standing { standing: Standing::Silent | Standing::Diverged, .. } => Some(Self::Apart),
             Event::TrackForged { .. } => Some(Self::Forged),
+            Event::TrackHeld { held: true, .. } => Some(Self::Held),
             Event::Admitted { .. }
             | Event::Roster(_)
             | Event::EpochChanged(_)
             | Event::MemberState { .. }
             | Event::KeyFrameWanted { .. }
             | Event::LayersWanted { .. }
+            | Event::Squeezed(_)
+            | Event::Delayed(_)
+            | Event::Revoked { .. }
+            | Event::NobodyVouched
             | Event::Budget(_)
             | Event::PathUp
             | Event::PathDown
+            | Event::PathSilent
+            | Event::Heard(_)
             | Event::Quality(_)
+            | Event::TrackHeld { held: false, .. }
             | Event::Undecryptable { .. }
             | Event::Governance(_)
             | Event::Lobby(_)
             | Event::Standing { standing: Standing::Confirmed, .. }
             | Event::OrderRefused(_)
+            | Event::Stage(_)
+            | Event::Share(_)
+            | Event::ShareRefused(_)
+            | Event::ScreenWithheld { .. }
             | Event::Ended(_) => None,
         }
-            | Event::Delayed(_)
-            | Event::Revoked { .. }
-            | Event::NobodyVouched
     }
 }
 
@@ -124,10 +143,6 @@ const HISTORY: usize = 400;
 /// What is known in a meeting with somebody hostile.
 pub(crate) struct Hostile {
     pub(crate) cast: Arc<Cast>,
-            | Event::Stage(_)
-            | Event::Share(_)
-            | Event::ShareRefused(_)
-            | Event::ScreenWithheld { .. }
     pub(crate) signs: Vec<(Instant, usize, Sign)>,
     pub(crate) tamper: Option<Tamper>,
     /// What the relay said of late, and to whom.
@@ -135,6 +150,8 @@ pub(crate) struct Hostile {
     /// What of a puppet's voice was played: by whom, whether true.
     pub(crate) played_false: usize,
     pub(crate) played_true: usize,
+    /// When anything false was played first and last, and to whom.
+    pub(crate) heard_false: BTreeMap<usize, (Instant, Instant)>,
     /// The highest level so far: nobody agrees to a lower one here.
     pub(crate) level: Level,
     /// Whether the honest may be in groups of their own for now.
@@ -156,6 +173,7 @@ impl Hostile {
             history: VecDeque::new(),
             played_false: 0,
             played_true: 0,
+            heard_false: BTreeMap::new(),
             level,
             is_split: false,
             at_the_door: false,

@@ -164,6 +164,7 @@ impl Simulation {
     fn befall(&mut self, who: usize, incident: Incident, random: &mut ChaCha8Rng) -> Result<(), Violation> {
         let now = self.now;
         let until = now + Duration::from_millis(random.random_range(200..3000));
+        self.disturb(who, until - now);
         let notice = Duration::from_millis(random.random_range(0..3000));
         match incident {
             Incident::Join => {

@@ -211,6 +211,7 @@ impl Puppet {
             | FromRelay::Annulled { .. }
             | FromRelay::KeyFrameWanted { .. }
             | FromRelay::LayersWanted { .. }
+            | FromRelay::Squeezed(_)
             | FromRelay::Resumed { .. }
             | FromRelay::Heard { .. }
             | FromRelay::Delayed(_)

@@ -356,7 +356,7 @@ impl Simulation {
             hostile.played_true += usize::from(frame.frame.data == TRUE_VOICE);
             if frame.frame.data == FALSE_VOICE {
                 hostile.played_false += 1;
-                hostile.last_false = Some(self.now);
+                hostile.heard_false.entry(receiver).or_insert((self.now, self.now)).1 = self.now;
             }
             if frame.frame.data == TRUE_VOICE || frame.frame.data == FALSE_VOICE {
                 return Ok(());

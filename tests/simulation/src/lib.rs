@@ -1,7 +1,7 @@
 //! Seeded meetings on a simulated network; the tests are in `tests/`.
 //!
 //! `CONCLAVE_SEEDS` says how many seeds are played in all, half of them with somebody hostile; `CONCLAVE_SEED` plays a
-//! single one of each kind. The seeds are split over [`PARTS`] tests, so that the test runner's processes share them.
+//! single one of each kind; with `CONCLAVE_MOVE` all that are hostile make that move, by its name in the table. The seeds are split over [`PARTS`] tests, so that the test runner's processes share them.
 
 #![allow(clippy::print_stdout, clippy::panic, reason = "for tests only")]
 
@@ -9,7 +9,7 @@ mod table;
 
 use std::{env, time::Instant};
 
-use conclave_sim::Outcome;
+use conclave_sim::{Outcome, Row};
 
 pub use table::TABLE;
 
@@ -56,6 +56,18 @@ fn play_one(test: &str, seed: u64, play: impl Fn(u64, Instant) -> Outcome) -> Op
     let (scene, violation) = outcome.violation?;
     let again = format!("CONCLAVE_SEED={seed} cargo nextest run -p conclave-simulation-tests -E 'test({test})'");
     Some(format!("seed {seed}, scene {scene}: {violation} (again: {again})"))
+}
+
+/// The row of the table that a hostile seed plays.
+///
+/// # Panics
+/// Where `CONCLAVE_MOVE` names none.
+pub fn row(seed: u64) -> &'static Row {
+    let turn = &TABLE[usize::try_from(seed).unwrap_or(0) % TABLE.len()];
+    env::var("CONCLAVE_MOVE").map_or(turn, |name| {
+        let row = TABLE.iter().find(|row| format!("{:?}", row.action) == name.trim());
+        row.unwrap_or_else(|| panic!("{name} is no move of the table"))
+    })
 }
 
 fn number(name: &str) -> Option<u64> {

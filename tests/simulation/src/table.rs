@@ -5,7 +5,9 @@ use std::time::Duration;
 use conclave_sim::{By, HostileOutcome, Move, Row};
 
 use By::{Both, Member, Outsider, Relay};
-use HostileOutcome::{Annulled, AtTheDoor, Dropped, Ignored, Named, NotFollowed, PutOut, Refused, Rejoined, Shown};
+use HostileOutcome::{
+    Annulled, AtTheDoor, Dropped, Held, Ignored, Named, NotFollowed, PutOut, Refused, Rejoined, Shown,
+};
 
 const fn row(action: Move, by: By, what: &'static str, outcome: HostileOutcome, within: u64) -> Row {
     Row { action, what, by, outcome, within: Duration::from_millis(within) }
@@ -34,7 +36,8 @@ pub const TABLE: &[Row] = &[
     row(Move::TenMegabytesFromRelay, Relay, "10 MB are given out as a key package", Rejoined, 6000),
     row(Move::ToldToCreate, Relay, "somebody is told to make a group where there is one", Shown, 12_000),
     row(Move::GroupForked, Both, "each half gets another commit", Shown, 10_000),
-    row(Move::VoiceForged, Both, "on undisturbed lines, a member's voice is made up by another", Named, 1600),
+    row(Move::VoiceForged, Both, "on undisturbed lines, a member's voice or picture is made up", Named, 1100),
+    row(Move::ProofsWithheld, Both, "on lines that lose, a member's voice or picture is made up", Held, 1100),
     row(Move::AddsStranger, Member, "a commit adds somebody who is not on the list", NotFollowed, 2000),
     row(Move::AddsImpostor, Member, "a commit adds somebody of another office of the same name", NotFollowed, 2000),
     row(Move::AddsExpired, Member, "a clock that is behind lets a commit add an expired clearance", NotFollowed, 2000),

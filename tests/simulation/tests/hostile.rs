@@ -3,17 +3,14 @@
 #![allow(clippy::print_stdout)]
 
 use conclave_sim::run_hostile;
-use conclave_simulation_tests::{TABLE, play_all, seeds};
+use conclave_simulation_tests::{TABLE, play_all, row, seeds};
 
 /// Seeds in the short form: some of each move.
 const DEFAULT_SEEDS: u64 = 2 * TABLE.len() as u64;
 
 fn part(part: u64) {
     let test = format!("hostile_moves_come_to_what_the_table_says_{part}");
-    play_all(&test, &seeds(part, DEFAULT_SEEDS), |seed, base| {
-        let row = &TABLE[usize::try_from(seed).unwrap_or(0) % TABLE.len()];
-        run_hostile(row, seed, base)
-    });
+    play_all(&test, &seeds(part, DEFAULT_SEEDS), |seed, base| run_hostile(row(seed), seed, base));
 }
 
 #[test]

@@ -11,7 +11,9 @@ use crate::harness::{MEETING, Room};
 /// Three members; and how many messages the second has heard.
 fn room() -> (Room, u64) {
     let mut room = Room::new();
-    (0..3).for_each(|person| drop(room.join(person)));
+    for person in 0..3 {
+        room.join(person);
+    }
     room.commit(0, 0, &[1, 2]);
     let heard = room.heard(1).len() as u64;
     (room, heard)

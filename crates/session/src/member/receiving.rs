@@ -12,13 +12,13 @@ use conclave_model::{
 };
 
 use crate::{
-    Event, Output, RemoteFrame, UndecryptableCause,
+    Event, MemberWish, Output, RemoteFrame, UndecryptableCause,
     holding::Holding,
     link::{Link, earliest},
     neighbours::Neighbours,
     order::{OpenedFrame, VideoOrder, patience},
     packetizer::from_plaintext,
-    proofs::{Checker, Forgery, Signature},
+    proofs::{Change, Checker, Forgery, Opened, Signature, Verdict},
     reassembly::SealedFrame,
     reports::Reports,
     throttle::Throttle,
@@ -111,11 +111,19 @@ impl Receiver {
     }
 
     /// Whose screen is given out from now on, if anybody's.
-    pub(super) fn show_screen(&mut self, of: Option<LeafIndex>, neighbours: &Neighbours, link: &mut Link, now: Instant) {
+    pub(super) fn show_screen(
+        &mut self,
+        of: Option<LeafIndex>,
+        neighbours: &Neighbours,
+        link: &mut Link,
+        now: Instant,
+    ) {
         let Some(change) = self.screens.show(of) else { return };
         self.pictures.retain(|(leaf, track), _| *track != TrackKind::Screen || Some(*leaf) == of);
         // What was held back so far may have been its key frame.
-        if change.missed && let Some(leaf) = of {
+        if change.missed
+            && let Some(leaf) = of
+        {
             self.need_key_frame(leaf, TrackKind::Screen, neighbours, link, now);
         }
     }
@@ -156,7 +164,13 @@ impl Receiver {
     pub(super) fn deadline(&self, round_trip: Option<Duration>) -> Option<Instant> {
         let patience = patience(round_trip);
         let pictures = self.pictures.values().filter_map(|order| order.deadline(patience)).min();
-        earliest([self.holding.deadline(), pictures, self.key_frames.deadline(), self.reports.deadline()])
+        earliest([
+            self.holding.deadline(),
+            pictures,
+            self.key_frames.deadline(),
+            self.reports.deadline(),
+            self.checker.deadline(),
+        ])
     }
 
     /// `since` is when the frame was first tried.
@@ -181,11 +195,18 @@ impl Receiver {
                 Some((content, proof)) => {
                     let verify =
                         |epoch, statement: &[u8], by: &Signature| group.check_proof(leaf, epoch, statement, by);
-                    if let Err(forgery) = self.checker.check(leaf, &head, &frame.sealed, &proof, verify, now) {
-                        return self.forged(leaf, head.track, forgery, link);
-                    }
+                    // A proof may come in a frame of its own.
+                    let has_content = !content.data.is_empty() || proof.is_empty();
+                    let opened = Opened { head: &head, sealed: &frame.sealed, proof: &proof, has_content };
+                    let verdict = self.checker.check(leaf, opened, verify, now);
+                    self.tell_held(neighbours, link, now);
                     let opened = OpenedFrame { number: head.number, frame: content, received: frame.received };
-                    return self.give_out(leaf, head.track, opened, link, now);
+                    return match verdict {
+                        Ok(Verdict::Give) => self.give_out(leaf, head.track, opened, link, now),
+                        Ok(Verdict::Keep) if has_content => link.counters.frames_unproven += 1,
+                        Ok(Verdict::Keep) => self.step_over(leaf, head.track, opened, link, now),
+                        Err(forgery) => self.forged(leaf, head.track, forgery, link),
+                    };
                 }
                 None => UndecryptableCause::Malformed,
             },
@@ -215,7 +236,15 @@ impl Receiver {
 
     /// Passes on an opened frame: sound at once, pictures in their order.
     fn give_out(&mut self, leaf: LeafIndex, track: TrackKind, opened: OpenedFrame, link: &mut Link, now: Instant) {
+        if !self.screens.admits(leaf, track, now) {
+            link.counters.frames_without_leave += 1;
+            return;
+        }
         link.counters.received.entry((leaf, track)).or_default().add(opened.frame.data.len());
+        self.order(leaf, track, opened, link, now);
+    }
+
+    fn order(&mut self, leaf: LeafIndex, track: TrackKind, opened: OpenedFrame, link: &mut Link, now: Instant) {
         let ready = if track.is_video() {
             let order = self.pictures.entry((leaf, track)).or_default();
             let ready = order.insert(opened, now);
@@ -224,15 +253,32 @@ impl Receiver {
         } else {
             vec![opened]
         };
-        for OpenedFrame { number, frame, received } in ready {
+        let has_content = |opened: &OpenedFrame| !opened.frame.data.is_empty();
+        for OpenedFrame { number, frame, received } in ready.into_iter().filter(has_content) {
             if frame.key {
                 self.key_frames.satisfied((leaf, track));
             }
-        if !self.screens.admits(leaf, track, now) {
-            link.counters.frames_without_leave += 1;
-            return;
-        }
             link.put(Output::RemoteFrame(RemoteFrame { from: leaf, track, number, frame, received, opened: now }));
+        }
+    }
+
+    /// A frame without content has its place among the pictures.
+    fn step_over(&mut self, leaf: LeafIndex, track: TrackKind, opened: OpenedFrame, link: &mut Link, now: Instant) {
+        if self.pictures.contains_key(&(leaf, track)) {
+            self.order(leaf, track, opened, link, now);
+        }
+    }
+
+    /// Tells which tracks are held until they are proven again, and which are not any more.
+    fn tell_held(&mut self, neighbours: &Neighbours, link: &mut Link, now: Instant) {
+        for Change { leaf, track, held } in self.checker.take_changes() {
+            tracing::debug!(leaf = leaf.0, ?track, held, "track not proven");
+            link.tell(Event::TrackHeld { leaf, track, held });
+            match held {
+                // What follows cannot be decoded without what is kept from now on.
+                true => drop(self.pictures.remove(&(leaf, track))),
+                false => self.need_key_frame(leaf, track, neighbours, link, now),
+            }
         }
     }
 

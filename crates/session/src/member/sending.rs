@@ -5,16 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use conclave_e2ee::Group;
-use conclave_model::{EncodedFrame, Layer, PeerId, TrackKind, wire::FrameHead};
+use conclave_model::{EncodedFrame, Layer, MediaTime, PeerId, TrackKind, wire::FrameHead};
 use conclave_transport::{Slot, VIDEO_SLOTS};
 
 use crate::{
     Event, SessionError,
     lineage::Lineage,
-    link::Link,
+    link::{Link, earliest},
     packetizer::{cut, packets_for, to_plaintext},
     proofs::Prover,
+    repair::repairs,
     throttle::Throttle,
 };
 
@@ -30,6 +32,8 @@ pub(super) struct Sender {
     me: PeerId,
     /// The number of the next frame.
     numbers: BTreeMap<Encoding, u32>,
+    /// When the newest frame was captured.
+    times: BTreeMap<Encoding, MediaTime>,
     lineages: BTreeMap<Encoding, Lineage>,
     prover: Prover,
     key_frames: Throttle<Encoding>,
@@ -43,6 +47,7 @@ impl Sender {
         Self {
             me,
             numbers: BTreeMap::new(),
+            times: BTreeMap::new(),
             lineages: BTreeMap::new(),
             prover: Prover::default(),
             key_frames: Throttle::new(KEY_FRAME_INTERVAL),
@@ -77,8 +82,18 @@ impl Sender {
             self.want_key_frame(encoding, link, now);
             return Ok(());
         };
-        let (epoch, loss) = (group.sending_epoch(), link.quality.loss);
-        let proof = self.prover.due(track, frame.layer, loss, epoch, |statement| group.prove(statement), now);
+        // Pictures have their proofs in frames of their own, see `proofs::Prover`.
+        let proof = match track.is_video() {
+            true => None,
+            false => self.prover.due(
+                track,
+                frame.layer,
+                link.quality.loss,
+                group.sending_epoch(),
+                |statement| group.prove(statement),
+                now,
+            ),
+        };
         let plaintext = to_plaintext(&EncodedFrame { back, ..frame.clone() }, &proof.unwrap_or_default());
         let Some(packets) = packets_for(group.sealed_length(plaintext.len())) else {
             lineage.add(None);
@@ -94,12 +109,14 @@ impl Sender {
             discardable: frame.discardable,
             packets,
         };
-        let sealed = group.seal_frame(&head, &plaintext)?;
+        let sealed = group.seal_frame(&head, &plaintext).inspect_err(|_| lineage.add(None))?;
         self.prover.sent(&head, &sealed, now);
         lineage.add(Some(*number));
+        self.times.insert(encoding, frame.time);
         *number = number.wrapping_add(1);
         let slot = slot_for(track, frame.layer);
-        for packet in cut(head, &sealed) {
+        let repairs = if track.is_video() && !frame.discardable { repairs(packets, link.loss()) } else { 0 };
+        for packet in cut(head, &sealed, repairs) {
             link.path.send(slot, packet, now)?;
         }
         link.counters.sent.entry(track).or_default().add(frame.data.len());
@@ -125,20 +142,80 @@ impl Sender {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, link: &mut Link, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, group: &mut Group, link: &mut Link, now: Instant) {
+        for (track, layer) in self.prover.late(link.quality.loss, now) {
+            if let Err(error) = self.send_proof((track, layer), group, link, now) {
+                tracing::debug!(%error, ?track, "a proof is put off");
+                self.prover.put_off(track, layer, now);
+            }
+        }
         for (track, layer) in self.key_frames.due(now) {
             link.tell(Event::KeyFrameWanted { track, layer });
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.key_frames.deadline()
+    pub(super) fn deadline(&self, link: &Link) -> Option<Instant> {
+        earliest([self.key_frames.deadline(), self.prover.deadline(link.quality.loss)])
+    }
+
+    /// Sends a frame that has nothing but the proof that is due.
+    fn send_proof(
+        &mut self,
+        of: Encoding,
+        group: &mut Group,
+        link: &mut Link,
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        let (track, layer) = of;
+        if !link.path.is_connected() {
+            self.prover.put_off(track, layer, now);
+            return Ok(());
+        }
+        let (epoch, loss) = (group.sending_epoch(), link.quality.loss);
+        let proof = self.prover.due(track, layer, loss, epoch, |statement| group.prove(statement), now);
+        let (Some(proof), Some(number)) = (proof, self.numbers.get_mut(&of)) else { return Ok(()) };
+        let plaintext = to_plaintext(&without_content(layer, self.times.get(&of).copied()), &proof);
+        let packets = packets_for(group.sealed_length(plaintext.len()));
+        let packets = packets.ok_or(SessionError::FrameTooLarge(plaintext.len()))?;
+        // A relay that leaves out what no other frame needs is not to leave out this.
+        let head = FrameHead {
+            sender: self.me,
+            track,
+            layer,
+            number: *number,
+            key: !track.is_video(),
+            discardable: false,
+            packets,
+        };
+        let sealed = group.seal_frame(&head, &plaintext)?;
+        self.prover.sent_bare(&head, &sealed, now);
+        *number = number.wrapping_add(1);
+        let slot = slot_for(track, layer);
+        // Else loss would take more of the proofs than of what they prove.
+        let repairs = if track.is_video() { repairs(packets, link.loss()) } else { 0 };
+        for packet in cut(head, &sealed, repairs) {
+            link.path.send(slot, packet, now)?;
+        }
+        Ok(())
     }
 
     fn want_key_frame(&mut self, (track, layer): Encoding, link: &mut Link, now: Instant) {
         if self.key_frames.request((track, layer), now) {
             link.tell(Event::KeyFrameWanted { track, layer });
         }
+    }
+}
+
+/// What carries nothing but a proof, captured when the frame before it was.
+fn without_content(layer: Layer, time: Option<MediaTime>) -> EncodedFrame {
+    EncodedFrame {
+        time: time.unwrap_or_default(),
+        encode_delay: Duration::ZERO,
+        key: false,
+        layer,
+        discardable: false,
+        back: 0,
+        data: Bytes::new(),
     }
 }
 

@@ -1,42 +1,36 @@
 //! The receiver's side: compares what was opened with what its sender signed.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use conclave_model::{Epoch, Layer, LeafIndex, TrackKind, wire::FrameHead};
 
-use super::{Hash, INTERVAL, MAX_PROOF, PAUSE, Proof, REACH, Section, Signature, hash, statement};
+use super::{
+    HOLD, MAX_PROOF, PAUSE, Proof, Signature, hash,
+    lane::{Known, Lane, Missing, Taken, Unproven, elapsed, is_after},
+    statement,
+};
 
-/// A frame that no proof speaks of after frames flowed for this long is judged. Of an honest frame both proofs have been
-/// sent by then: in the worst case, where the sender pauses before each, after twice [`INTERVAL`] and [`PAUSE`].
-const DEADLINE: Duration = Duration::from_millis(1500);
+/// A frame that no proof speaks of after its layer advanced for this long is judged. Of an honest frame two proofs have
+/// been sent by then, 540 ms after it at the latest, even if frames take twice as long to come as they did to be sent.
+const DEADLINE: Duration = Duration::from_millis(1000);
+
+/// The same where the relay went on with another layer, whose frames prove it after a pause of the relay's.
+const DEADLINE_ELSEWHERE: Duration = Duration::from_millis(1500);
 
 /// With so many frames missing since, one of the two proofs that every frame has must have come. Where the relay went on
 /// with another layer before they were sent there, a single one of that layer is sure to follow.
 const EXCUSED_ABOVE: usize = 1;
 const EXCUSED_ABOVE_ELSEWHERE: usize = 0;
 
-/// A larger step ahead is a pause of the relay's, not loss.
-const LONGEST_LOSS: u32 = 64;
-
-/// No honest frame is further behind the newest: 2.5 s of the fastest source, twice what reassembly waits.
-const FURTHEST_BEHIND: u32 = 256;
-
 /// How many unproven frames of a layer are remembered: 10 s of the fastest source, more than any honest one leaves.
 const MAX_UNPROVEN: usize = 1024;
 
-/// How many proven hashes of a layer are remembered, for frames that come after their proof.
-const MAX_PROVEN: usize = 256;
-
 /// What missing proofs may add up to, in natural units of improbability, and how much each proof takes away.
 const SUSPICION: f64 = 24.0;
-const RELIEF: f64 = 1.2;
-
-/// How slowly the measured loss forgets, in frames, and the least that is assumed: loss comes in bursts.
-const LOSS_MEMORY: f64 = 128.0;
-const LEAST_LOSS: f64 = 0.02;
+const RELIEF: f64 = 0.8;
 
 /// Why frames in the name of a member are not the member's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,12 +61,46 @@ pub enum Forgery {
     Before,
 }
 
+/// What is to be done with an opened frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is given out.
+    Give,
+    /// It is not: it has no content, its track is held, or what was sent after it is proven and it is not.
+    Keep,
+}
+
+/// A frame that was opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened<'a> {
+    /// Its head, as it was authenticated.
+    pub head: &'a FrameHead,
+    /// The frame as it was sealed.
+    pub sealed: &'a [u8],
+    /// The proof that it carries; may be empty.
+    pub proof: &'a [u8],
+    /// Whether it has anything but a proof.
+    pub has_content: bool,
+}
+
 /// Checks the frames of all other members.
 ///
-/// Memory is bounded: at most 56 kB for each layer of each track of each member.
+/// Memory is bounded: at most 72 kB for each layer of each track of each member.
 #[derive(Debug, Default)]
 pub struct Checker {
     tracks: BTreeMap<(LeafIndex, TrackKind), Track>,
+    changes: Vec<Change>,
+}
+
+/// A track of a member's is held from now on, or is not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whose.
+    pub leaf: LeafIndex,
+    /// Which.
+    pub track: TrackKind,
+    /// Whether it is held: given out again as soon as it is proven.
+    pub held: bool,
 }
 
 /// One track of one member.
@@ -84,80 +112,39 @@ struct Track {
     last: Option<Instant>,
     /// How many frames came: a clock that orders what is known of different layers.
     came: u64,
+    /// Since when something is given out that a proof has yet to speak of.
+    open_since: Option<Instant>,
+    held: bool,
     forged: bool,
 }
 
-/// One layer of a track.
-#[derive(Debug, Default)]
-struct Lane {
-    newest: Option<u32>,
-    /// When the newest came, on the track's clock.
-    newest_came: u64,
-    /// From here on it is known which frames came. None of an honest sender is more than [`FURTHEST_BEHIND`] older.
-    oldest: u32,
-    /// When [`Self::oldest`] began to be known.
-    begun: u64,
-    /// Frames between the oldest and the newest that have not come, in the order of numbers.
-    missing: VecDeque<Missing>,
-    /// In the order of opening.
-    unproven: VecDeque<Unproven>,
-    /// In the order of numbers.
-    proven: VecDeque<(u32, Hash)>,
-    /// The track's flow at the last frame.
-    flow: Duration,
-    /// How long frames have flowed since the last proof.
-    silent: Duration,
-    last: Option<Instant>,
-    suspicion: f64,
-    /// Frames lost and received of late.
-    missed: f64,
-    came: f64,
-}
-
-/// An opened frame that no proof has spoken of yet.
-#[derive(Clone, Copy, Debug)]
-struct Unproven {
-    number: u32,
-    hash: Hash,
-    /// The track's flow at its opening.
-    flow: Duration,
-    /// Where it has its place on the track's clock, by its number.
-    place: u64,
-}
-
-/// A frame that has not come.
-#[derive(Clone, Copy, Debug)]
-struct Missing {
-    number: u32,
-    /// When the one before it came, and when it was missed, on the track's clock.
-    place: u64,
-    missed: u64,
-}
-
 impl Checker {
-    /// Takes in an opened frame and the proof that it carries, if it is not empty. An error means that the track is
-    /// forged from here on: the frame and all that follow are to be dropped.
+    /// Takes in an opened frame and the proof that it carries, if any, and says whether it is given out. An error means
+    /// that the track is forged from here on: the frame and all that follow are to be dropped.
     ///
     /// `verify` says whether the member signed a statement for an epoch; it is asked at most once, about 60 µs.
+    /// Afterwards [`Self::take_changes`] may have something.
     ///
     /// # Errors
     /// A [`Forgery`].
     pub fn check(
         &mut self,
         leaf: LeafIndex,
-        head: &FrameHead,
-        sealed: &[u8],
-        proof: &[u8],
+        frame: Opened<'_>,
         verify: impl FnOnce(Epoch, &[u8], &Signature) -> bool,
         now: Instant,
-    ) -> Result<(), Forgery> {
-        let track = self.tracks.entry((leaf, head.track)).or_default();
+    ) -> Result<Verdict, Forgery> {
+        let kind = frame.head.track;
+        let track = self.tracks.entry((leaf, kind)).or_default();
         if track.forged {
             return Err(Forgery::Before);
         }
-        let result = track.check(head, sealed, proof, verify, now);
+        let was_held = track.held;
+        let result = track.check(frame, verify, now);
         if result.is_err() {
             *track = Track { forged: true, ..Track::default() };
+        } else if track.held != was_held {
+            self.changes.push(Change { leaf, track: kind, held: track.held });
         }
         result
     }
@@ -165,6 +152,32 @@ impl Checker {
     /// Forgets a member who went; the leaf may be another's soon.
     pub fn forget(&mut self, leaf: LeafIndex) {
         self.tracks.retain(|(other, _), _| *other != leaf);
+    }
+
+    /// Holds what was given out too long ago without a proof.
+    ///
+    /// Of a track for which `is_wanted` says no, the relay passes nothing on, and nothing is expected.
+    pub fn handle_timeout(&mut self, is_wanted: impl Fn(LeafIndex, TrackKind) -> bool, now: Instant) {
+        for ((leaf, kind), track) in &mut self.tracks {
+            if !track.is_overdue(now) {
+                continue;
+            }
+            track.give_up_waiting();
+            if is_wanted(*leaf, *kind) {
+                track.held = true;
+                self.changes.push(Change { leaf: *leaf, track: *kind, held: true });
+            }
+        }
+    }
+
+    /// When [`Self::handle_timeout`] has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.tracks.values().filter_map(|track| track.open_since).min().map(|since| since + HOLD)
+    }
+
+    /// Which tracks are held since the last call, and which are not any more.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 
     /// How many frames are remembered as not proven.
@@ -177,34 +190,51 @@ impl Checker {
 impl Track {
     fn check(
         &mut self,
-        head: &FrameHead,
-        sealed: &[u8],
-        proof: &[u8],
+        Opened { head, sealed, proof, has_content }: Opened<'_>,
         verify: impl FnOnce(Epoch, &[u8], &Signature) -> bool,
         now: Instant,
-    ) -> Result<(), Forgery> {
+    ) -> Result<Verdict, Forgery> {
         let elapsed = elapsed(&mut self.last, now);
         self.flow += elapsed;
         if elapsed == PAUSE {
             // The relay may have passed on nothing for a while, and goes on with another layer.
-            self.lanes
-                .iter_mut()
-                .filter(|(layer, _)| **layer != head.layer)
-                .for_each(|(_, lane)| lane.unproven.clear());
+            self.lanes.iter_mut().filter(|(layer, _)| **layer != head.layer).for_each(|(_, lane)| lane.excuse());
         }
         self.came += 1;
         let lane = self.lanes.entry(head.layer).or_default();
-        lane.flow = self.flow;
-        let pause = self::elapsed(&mut lane.last, now);
+        let pause = lane.take_time(head.number, now);
         let place = lane.follow(head.number, self.came)?;
-        lane.note(head.number, hash(head, sealed), self.flow, place)?;
+        let known = match has_content {
+            true => Some(lane.note(head.number, hash(head, sealed), self.flow, place)?),
+            false => None,
+        };
+        let mut taken = Taken::default();
         if proof.is_empty() {
             lane.silent += pause;
         } else {
             // Senders prove after a pause, not in it: the one before this frame is no sign of a missing proof.
-            self.take_proof(head, proof, verify)?;
+            taken = self.take_proof(head, proof, verify)?;
         }
-        self.judge()
+        self.open_since = self.lanes.values().filter_map(Lane::open_since).min();
+        if taken.is_news {
+            self.held = false;
+        }
+        if taken.is_hole || self.is_overdue(now) {
+            self.held = true;
+            self.give_up_waiting();
+        }
+        self.judge()?;
+        let verdict = match known {
+            Some(Known::Open | Known::Proven) if !self.held => Verdict::Give,
+            Some(Known::Open | Known::Proven | Known::PassedOver) | None => Verdict::Keep,
+        };
+        if (known, verdict) == (Some(Known::Open), Verdict::Give)
+            && let Some(lane) = self.lanes.get_mut(&head.layer)
+        {
+            lane.give(now);
+        }
+        self.open_since = self.lanes.values().filter_map(Lane::open_since).min();
+        Ok(verdict)
     }
 
     /// Compares what was opened with what is proven.
@@ -213,37 +243,41 @@ impl Track {
         carrier: &FrameHead,
         bytes: &[u8],
         verify: impl FnOnce(Epoch, &[u8], &Signature) -> bool,
-    ) -> Result<(), Forgery> {
+    ) -> Result<Taken, Forgery> {
         let proof = Some(bytes).filter(|bytes| bytes.len() <= MAX_PROOF).and_then(Proof::from_bytes);
         let Some(Proof { epoch, sections, signature }) = proof else { return Err(Forgery::Malformed) };
-        let ends_before = |section: &Section| section.layer == carrier.layer && section.end() == carrier.number;
-        if !sections.iter().any(ends_before) {
+        let is_own = |section: &&super::Section| section.layer == carrier.layer;
+        if sections.iter().find(is_own).is_none_or(|section| section.end() != carrier.number) {
             return Err(Forgery::Malformed);
         }
         if !verify(epoch, &statement(carrier.track, &sections), &signature) {
             return Err(Forgery::Signature);
         }
+        let mut taken = Taken::default();
         for section in &sections {
             let Some(lane) = self.lanes.get_mut(&section.layer) else { continue };
-            section.numbered().try_for_each(|(number, hash)| lane.prove(number, hash))?;
+            let of_lane = lane.take(section)?;
+            taken.is_hole |= of_lane.is_hole;
+            taken.is_news |= of_lane.is_news && section.layer == carrier.layer;
         }
         if let Some(lane) = self.lanes.get_mut(&carrier.layer) {
             lane.suspicion = (lane.improbability() - RELIEF).max(0.0);
             lane.silent = Duration::ZERO;
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Whether what is not proven by now can be honest.
     fn judge(&mut self) -> Result<(), Forgery> {
-        let is_due = |frame: &Unproven| frame.flow + DEADLINE <= self.flow;
         for (layer, lane) in &self.lanes {
             let is_late = |frame: &Unproven| {
-                let went_on = lane.flow >= frame.flow + REACH + PAUSE;
+                let went_on = lane.advanced >= frame.advanced + DEADLINE;
+                let is_over = self.flow >= frame.flow + DEADLINE_ELSEWHERE;
                 let excused = if went_on { EXCUSED_ABOVE } else { EXCUSED_ABOVE_ELSEWHERE };
-                self.missing_since(*layer, frame) <= excused
+                (went_on || is_over) && self.missing_since(*layer, frame) <= excused
             };
-            if lane.unproven.iter().take_while(|frame| is_due(frame)).any(is_late) {
+            let is_old = |frame: &&Unproven| frame.flow + DEADLINE <= self.flow;
+            if lane.unproven.iter().take_while(is_old).any(is_late) {
                 return Err(Forgery::Unproven);
             }
             if lane.unproven.len() > MAX_UNPROVEN || lane.improbability() > SUSPICION {
@@ -251,7 +285,7 @@ impl Track {
             }
         }
         for lane in self.lanes.values_mut() {
-            while lane.unproven.pop_front_if(|frame| frame.flow + DEADLINE <= self.flow).is_some() {}
+            while lane.unproven.pop_front_if(|frame| frame.flow + DEADLINE_ELSEWHERE <= self.flow).is_some() {}
         }
         Ok(())
     }
@@ -266,124 +300,14 @@ impl Track {
         };
         self.lanes.iter().map(count).sum()
     }
-}
 
-impl Lane {
-    /// Follows the numbers; returns the place of this one on the track's clock, on which it is `came` now.
-    ///
-    /// Late frames take the place that they would have had, so that what is missing is known exactly: neither does a
-    /// frame that was lost excuse anything once it has come, nor is anything held against one that came after the
-    /// frames that proved it.
-    fn follow(&mut self, number: u32, came: u64) -> Result<u64, Forgery> {
-        let Some(newest) = self.newest else {
-            self.begin(number, came);
-            self.count(0.0);
-            return Ok(came);
-        };
-        let (ahead, behind) = (number.wrapping_sub(newest), newest.wrapping_sub(number));
-        if is_after(number, newest) {
-            if ahead > LONGEST_LOSS {
-                self.unproven.clear();
-                self.begin(number, came);
-                self.count(0.0);
-                return Ok(came);
-            }
-            let place = self.newest_came;
-            self.missing.extend((1..ahead).map(|step| Missing {
-                number: newest.wrapping_add(step),
-                place,
-                missed: came,
-            }));
-            (self.newest, self.newest_came) = (Some(number), came);
-            let furthest = number.wrapping_sub(FURTHEST_BEHIND);
-            if is_after(furthest, self.oldest) {
-                self.oldest = furthest;
-                while self.missing.pop_front_if(|missing| is_after(furthest, missing.number)).is_some() {}
-            }
-            self.count(f64::from(ahead - 1));
-            return Ok(came);
-        }
-        if behind > FURTHEST_BEHIND {
-            return Err(Forgery::Backwards);
-        }
-        if let Some(at) = self.missing.iter().position(|missing| missing.number == number) {
-            self.count(-1.0);
-            return Ok(self.missing.remove(at).map_or(came, |missing| missing.place));
-        }
-        let place = self.begun;
-        if is_after(self.oldest, number) {
-            // From before anything came: whatever lies between was sent as well, and may have carried the proofs.
-            let between = (1..self.oldest.wrapping_sub(number)).rev();
-            for step in between {
-                self.missing.push_front(Missing { number: number.wrapping_add(step), place, missed: came });
-            }
-            self.oldest = number;
-        }
-        // The same number again is no late frame; `note` finds it.
-        self.count(0.0);
-        Ok(place)
+    /// Whether something was given out too long ago without a proof.
+    fn is_overdue(&self, now: Instant) -> bool {
+        self.open_since.is_some_and(|since| since + HOLD <= now)
     }
 
-    /// Nothing is known of the frames before this one.
-    fn begin(&mut self, number: u32, came: u64) {
-        self.missing.clear();
-        (self.newest, self.newest_came) = (Some(number), came);
-        (self.oldest, self.begun) = (number, came);
+    fn give_up_waiting(&mut self) {
+        self.lanes.values_mut().for_each(Lane::give_up_waiting);
+        self.open_since = None;
     }
-
-    /// Measures the loss: a frame came, and so many more (or fewer, where it is late) are missing.
-    fn count(&mut self, missed: f64) {
-        let scale = 1.0 - 1.0 / LOSS_MEMORY;
-        self.missed = (self.missed + missed).max(0.0) * scale;
-        self.came = (self.came + 1.0) * scale;
-    }
-
-    /// Remembers an opened frame until it is proven.
-    fn note(&mut self, number: u32, hash: Hash, flow: Duration, place: u64) -> Result<(), Forgery> {
-        if let Some((_, proven)) = self.proven.iter().rev().find(|(other, _)| *other == number) {
-            return if *proven == hash { Ok(()) } else { Err(Forgery::Contradicted) };
-        }
-        if self.unproven.iter().any(|frame| frame.number == number) {
-            return Err(Forgery::Twice);
-        }
-        self.unproven.push_back(Unproven { number, hash, flow, place });
-        Ok(())
-    }
-
-    /// The sender signed that it sent this frame.
-    fn prove(&mut self, number: u32, hash: Hash) -> Result<(), Forgery> {
-        if let Some(at) = self.unproven.iter().position(|frame| frame.number == number) {
-            let opened = self.unproven.remove(at);
-            if opened.is_some_and(|frame| frame.hash != hash) {
-                return Err(Forgery::Contradicted);
-            }
-        }
-        // Proofs come late as frames do, and what they prove may come later still: each has its place.
-        let at = self.proven.iter().rposition(|(other, _)| !is_after(*other, number)).map_or(0, |before| before + 1);
-        let is_known = at.checked_sub(1).and_then(|before| self.proven.get(before)).is_some_and(|(n, _)| *n == number);
-        if !is_known {
-            self.proven.insert(at, (number, hash));
-            if self.proven.len() > MAX_PROVEN {
-                self.proven.pop_front();
-            }
-        }
-        Ok(())
-    }
-
-    /// How improbable it is, as a negative logarithm, that chance alone took the proofs that are missing.
-    fn improbability(&self) -> f64 {
-        let missing = (self.silent.as_secs_f64() / INTERVAL.as_secs_f64() - 1.0).max(0.0);
-        let loss = ((self.missed + 1.0) / (self.missed + self.came + 2.0)).clamp(LEAST_LOSS, 0.9);
-        self.suspicion - missing * loss.ln()
-    }
-}
-
-/// Whether a number follows another; numbers wrap.
-fn is_after(number: u32, other: u32) -> bool {
-    (1..=u32::MAX / 2).contains(&number.wrapping_sub(other))
-}
-
-/// How long frames flowed since the one before.
-fn elapsed(last: &mut Option<Instant>, now: Instant) -> Duration {
-    last.replace(now).map_or(Duration::ZERO, |last| now.saturating_duration_since(last).min(PAUSE))
 }

@@ -421,3 +421,6 @@ impl Shares {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ impl Puppet {
         let key = !track.is_video() || number == 0;
         let head = FrameHead { sender, track, layer, number, key, discardable: false, packets: 1 };
         let length = u16::try_from(proof.len()).unwrap().to_be_bytes();
-        let plaintext = [&[0; 12][..], &length, proof, content].concat();
+        let plaintext = [&[0; 12][..], &[u8::from(!key)], &length, proof, content].concat();
         (head, self.group.seal_frame(&head, &plaintext).unwrap())
     }
 

@@ -62,7 +62,7 @@ fn a_crowd_that_comes_at_once_is_admitted_in_few_commits() {
 #[test]
 fn states_reach_members_and_those_who_come_later() {
     let mut world = World::assembled(2);
-    let state = MemberState { microphone: SourceState::Off, camera: SourceState::Missing };
+    let state = MemberState { microphone: SourceState::Off, camera: SourceState::Missing, ..MemberState::default() };
     world.command(0, Command::Announce(state));
     world.run(Duration::from_millis(100));
     assert_eq!(world.seats[1].state_of(world.leaf(0)), Some(state));

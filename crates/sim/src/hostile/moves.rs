@@ -36,6 +36,7 @@ pub enum Move {
     // The relay with a member.
     GroupForked,
     VoiceForged,
+    ProofsWithheld,
     // A member.
     AddsStranger,
     AddsImpostor,
@@ -98,6 +99,7 @@ impl Move {
         Self::ToldToCreate,
         Self::GroupForked,
         Self::VoiceForged,
+        Self::ProofsWithheld,
         Self::AddsStranger,
         Self::AddsImpostor,
         Self::AddsExpired,
@@ -155,7 +157,7 @@ impl Move {
 
     /// Whether the rogue talks before it.
     pub(crate) fn needs_voice(self) -> bool {
-        self == Self::VoiceForged
+        matches!(self, Self::VoiceForged | Self::ProofsWithheld)
     }
 }
 
@@ -208,6 +210,7 @@ impl Simulation {
             | Move::FalseDismissal
             | Move::FalseFuture => self.strike_by_commit(action, random),
             Move::VoiceForged
+            | Move::ProofsWithheld
             | Move::GarbageMessage
             | Move::FrameReplayed
             | Move::CounterTwice

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use conclave_model::wire::signal::Refusal;
+use conclave_model::{TrackKind, wire::signal::Refusal};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Hostile, Outcome, Row, Sign, cast};
+use super::{Hostile, Move, Outcome, Row, Sign, cast};
 use crate::{Simulation, Violation, network::Weather, participant::Presence, plan};
 
 /// How long a meeting may take until everybody is in.
@@ -78,8 +78,11 @@ impl Simulation {
         };
         for who in 0..honest {
             if row.action.needs_voice() {
+                let latency = self.participants[who].weather.latency;
                 // Where frames are lost, it takes longer to tell a forger from the weather.
-                self.participants[who].weather = Weather::plain(self.participants[who].weather.latency);
+                let is_lossy = row.action == Move::ProofsWithheld;
+                let weather = if is_lossy { Weather::lossy(latency, random) } else { Weather::plain(latency) };
+                self.participants[who].weather = weather;
             }
             self.participants[who].wants_in = true;
             let after = if who == 0 { 0 } else { random.random_range(150..400) };
@@ -100,6 +103,9 @@ impl Simulation {
             self.run_for(LOOK)?;
         }
         if row.action.needs_voice() {
+            if random.random_bool(0.5) {
+                self.puppets[0].track = TrackKind::Camera;
+            }
             self.puppets[0].voice = Some(true);
             self.run_for(Duration::from_millis(1500))?;
         }
@@ -132,15 +138,16 @@ impl Simulation {
         if let Some(hostile) = &mut self.hostile {
             hostile.signs.clear();
             hostile.reasons.clear();
+            hostile.heard_false.clear();
         }
         self.strike(row.action, random)?;
         let deadline = before.at + row.within + LATE;
         loop {
             let missing = self.missing(row, &before);
             let is_over = self.now >= deadline;
-            // What must have no effect is watched to the end.
+            // What must have no effect, or no more after a time, is watched to the end.
             match missing {
-                None if row.outcome != Outcome::Ignored || is_over => return self.spared(row, &before),
+                None if !row.outcome.is_watched() || is_over => return self.spared(row, &before),
                 Some(detail) if is_over => return Err(self.unseen(row, detail)),
                 None | Some(_) => self.run_for(LOOK)?,
             }
@@ -168,8 +175,24 @@ impl Simulation {
             Outcome::Rejoined => (!self.has_rejoined(victim)).then(|| format!("{victim} did not end and come back")),
             Outcome::Shown => by_all(Sign::Apart, hostile.is_split.then_some(before.victim)),
             Outcome::Named => by_all(Sign::Forged, None),
+            Outcome::Held => self.not_held(row),
             Outcome::Ignored => None,
         }
+    }
+
+    /// Who has something false played to them and was not told that it is held, or forged.
+    fn not_held(&self, row: &Row) -> Option<String> {
+        let Hostile { signs, heard_false, .. } = self.hostile.as_ref()?;
+        let leaf = self.puppets.first()?.group.as_ref()?.me();
+        let is_held = |who: usize| {
+            let held = self.participants[who].presence.as_ref().map(|presence| &presence.held);
+            held.is_some_and(|held| held.iter().any(|(of, _)| *of == leaf))
+        };
+        let told =
+            |who: usize| is_held(who) || signs.iter().any(|(_, whose, sign)| (*whose, *sign) == (who, Sign::Forged));
+        let is_blind =
+            |(who, (first, _)): &(&usize, &(Instant, Instant))| *first + row.within <= self.now && !told(**who);
+        heard_false.iter().find(is_blind).map(|(who, _)| format!("{who} was not told that anything is held"))
     }
 
     /// Whether the session of whom it hit ended, and they are a member again.
@@ -191,6 +214,7 @@ impl Simulation {
             | Outcome::PutOut
             | Outcome::Dropped
             | Outcome::Named
+            | Outcome::Held
             | Outcome::Ignored => false,
         };
         let is_ours = |who: usize| before.here.iter().any(|(other, _)| *other == who);
@@ -198,7 +222,9 @@ impl Simulation {
             let stray = match sign {
                 Sign::Ended => !may_end(*who),
                 Sign::Objected => row.outcome != Outcome::NotFollowed,
-                Sign::Forged => row.outcome != Outcome::Named,
+                Sign::Forged => !matches!(row.outcome, Outcome::Named | Outcome::Held),
+                // On a line that loses much proofs may be missing for a second.
+                Sign::Held => false,
                 // Who comes with a package that is refused is seen to; a rogue that forks is shown to be apart.
                 Sign::Refused | Sign::Apart => false,
             };
@@ -207,7 +233,11 @@ impl Simulation {
         if let Some((_, who, sign)) = hostile.signs.iter().find(wrong) {
             return Err(self.unseen(row, format!("{who} saw {sign:?}")));
         }
-        if hostile.played_false > 0 && row.outcome != Outcome::Named {
+        let is_long = |(first, last): &&(Instant, Instant)| *last > *first + row.within;
+        if let Some((first, last)) = hostile.heard_false.values().find(is_long) {
+            return Err(self.unseen(row, format!("something false was played for {:?}", *last - *first)));
+        }
+        if hostile.played_false > 0 && !matches!(row.outcome, Outcome::Named | Outcome::Held) {
             return Err(self.unseen(row, format!("{} false frames were played", hostile.played_false)));
         }
         Ok(())

@@ -92,6 +92,7 @@ impl Simulation {
             Event::TrackHeld { leaf, track, held } => return self.on_held(who, leaf, track, held),
             Event::MemberState { .. }
             | Event::LayersWanted { .. }
+            | Event::Squeezed(_)
             | Event::Delayed(_)
             | Event::Revoked { .. }
             | Event::NobodyVouched

@@ -77,6 +77,7 @@ impl Simulation {
             sessions: 0,
             memory: None,
             wants_in: false,
+            disturbed_until: None,
             comes_at: None,
             presence: None,
         });

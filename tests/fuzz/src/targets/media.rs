@@ -46,7 +46,7 @@ pub(super) fn packets() -> Case {
     let proof = [&[0; 8][..], &[1, 0, 1, 0, 0, 0, 0], &[9; 8], &[5; 64]].concat();
     let plaintext = |proof: &[u8]| {
         let length = u16::try_from(proof.len()).unwrap().to_be_bytes();
-        [&[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3][..], &length, proof, b"bitstream"].concat()
+        [&[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0][..], &length, proof, b"bitstream"].concat()
     };
     let sealed = |track, number, proof: &[u8]| (1, packet(head(track, number, 1), 0, &plaintext(proof)));
     let valid = vec![

@@ -70,12 +70,17 @@ impl Pair {
         }
     }
 
-    /// A picture of Alice's, sealed.
+    /// A picture of Alice's camera, sealed.
     fn sealed(&mut self, number: u32, key: bool) -> SealedFrame {
+        self.proven(TrackKind::Camera, number, key)
+    }
+
+    /// A frame of Alice's, sealed, with a proof where one is due.
+    fn proven(&mut self, track: TrackKind, number: u32, key: bool) -> SealedFrame {
         let (layer, epoch) = (Layer(0), self.alice.sending_epoch());
         let prove = |statement: &[u8]| self.alice.prove(statement);
-        let proof = self.prover.due(TrackKind::Camera, layer, 0.0, epoch, prove, self.now).unwrap_or_default();
-        let frame = self.seal(TrackKind::Camera, number, key, &proof);
+        let proof = self.prover.due(track, layer, 0.0, epoch, prove, self.now).unwrap_or_default();
+        let frame = self.seal(track, number, key, &proof);
         self.prover.sent(&frame.head, &frame.sealed, self.now);
         frame
     }
@@ -293,8 +298,8 @@ fn a_screen_without_leave_is_held_back_counted_and_named_once_it_goes_on() {
     let mut named = 0;
     for number in 0..100 {
         for track in [TrackKind::Screen, TrackKind::ScreenAudio] {
-            let frame = pair.seal(track, number, true, b"");
-            assert_eq!(frames(&pair.give(frame)), []);
+            let frame = pair.proven(track, number, true);
+            assert!(frames(&pair.give(frame)).is_empty());
         }
         pair.pass(Duration::from_millis(50));
         for (leaf, frames) in pair.receiver.screens.due(pair.now) {
@@ -306,16 +311,16 @@ fn a_screen_without_leave_is_held_back_counted_and_named_once_it_goes_on() {
     assert!((3..=4).contains(&named), "named {named} times in three seconds");
     assert_eq!(pair.link.counters.frames_without_leave, 200);
     assert!(!pair.link.counters.received.contains_key(&(alice, TrackKind::Screen)));
-    let frame = pair.seal(TrackKind::Camera, 0, true, b"");
+    let frame = pair.proven(TrackKind::Camera, 0, true);
     assert_eq!(frames(&pair.give(frame)), [0], "the camera needs no leave");
 
     pair.receiver.show_screen(Some(alice), &pair.neighbours, &mut pair.link, pair.now);
     let asks = pair.outputs().iter().any(|output| matches!(output, Output::Signal(ToRelay::NeedKeyFrame(_))));
     assert!(asks, "what was held back may have been the key frame");
-    let frame = pair.seal(TrackKind::Screen, 100, true, b"");
+    let frame = pair.proven(TrackKind::Screen, 100, true);
     assert_eq!(frames(&pair.give(frame)), [100]);
     pair.receiver.show_screen(None, &pair.neighbours, &mut pair.link, pair.now);
-    let frame = pair.seal(TrackKind::Screen, 101, true, b"");
-    assert_eq!(frames(&pair.give(frame)), []);
+    let frame = pair.proven(TrackKind::Screen, 101, true);
+    assert!(frames(&pair.give(frame)).is_empty());
     assert_eq!(pair.receiver.screens.due(pair.now), [], "what was under way when it ended is nobody's fault");
 }

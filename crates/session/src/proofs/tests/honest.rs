@@ -148,10 +148,11 @@ fn what_another_layer_lost_before_does_not_excuse_forged_frames() {
     let found = (0..200_u32).filter(|step| !(10..15).contains(step)).find_map(|step| {
         let now = start + SOUND * step;
         if (20..24).contains(&step) {
-            let false_one = Frame { head: head(TrackKind::Camera, 5, step), sealed: vec![1], proof: vec![] };
+            let false_one =
+                Frame { head: head(TrackKind::Camera, 5, step), sealed: vec![1], proof: vec![], has_content: true };
             assert_eq!(take(&mut checker, &false_one, now), Ok(()));
         }
         take(&mut checker, &frames[step as usize], now).err().map(|forgery| (forgery, SOUND * (step - 20)))
     });
-    assert_eq!(found, Some((Forgery::Unproven, UNPROVEN)));
+    assert_eq!(found, Some((Forgery::Unproven, UNPROVEN_ELSEWHERE)));
 }

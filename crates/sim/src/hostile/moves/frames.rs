@@ -21,7 +21,7 @@ const TIMES: usize = 8;
 impl Simulation {
     pub(super) fn strike_by_frame(&mut self, action: Move) -> Result<(), Violation> {
         match action {
-            Move::VoiceForged => {
+            Move::VoiceForged | Move::ProofsWithheld => {
                 if let Some(rogue) = self.puppets.first_mut() {
                     rogue.voice = Some(false);
                 }

@@ -1,6 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
+use conclave_model::LeafIndex;
+
 use super::*;
+use crate::stage::Place;
 
 const CHAIR: usize = 0;
 const DEPUTY: usize = 1;
