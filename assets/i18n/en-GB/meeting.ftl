@@ -13,6 +13,7 @@ tile-me = { $name } (you)
 tile-no-picture-yet = Waiting for the picture…
 tile-not-opened = Cannot be decrypted
 tile-forged = Not what they sent
+tile-unproven = Not confirmed as theirs
 # Read out for a tile: who, then the states below, one sentence each.
 tile-spoken = { $name }, { $seat }, { $role }.
 tile-spoken-me = You: { $name }, { $seat }, { $role }.
@@ -26,6 +27,7 @@ tile-camera-missing = No camera.
 key-verified = Identity verified; nothing received yet.
 key-open = Identity verified; encrypted end to end.
 key-forged = Somebody sent sound or picture in this person's name. Nothing of it is shown or played.
+key-unproven = Nothing confirms at the moment that this person's sound or picture is their own: too much is lost on the way, or held back. Nothing of it is shown or played until that is certain.
 key-failing = What this person sends cannot be decrypted. Nothing of it is shown or played.
 
 encrypted = End-to-end encrypted
@@ -41,6 +43,10 @@ quality-fair = Fair connection
 quality-good = Good connection
 quality-very-good = Very good connection
 quality-detail = Relay { $relay }, { $time } ms there and back, { $loss } % lost.
+quality-squeezed = { $count ->
+    [one] One picture is smaller than it could be, or missing: your line carries no more.
+   *[other] { $count } pictures are smaller than they could be, or missing: your line carries no more.
+}
 
 speaker-open = { $device }
 speaker-none = No loudspeaker
@@ -50,10 +56,10 @@ stage-attempt = Attempt { $attempt }.
 stage-too-early = The meeting begins at { $when }
 stage-too-early-detail = You will enter by yourself as soon as it begins.
 stage-waiting = Waiting to be let in
-stage-joined = In the meeting
-stage-ask-take-over = You are in this meeting already, from another place.
 stage-locked = The meeting is locked
 stage-locked-detail = The chair sees that you wait, and can unlock it. Nobody sees or hears you yet.
+stage-joined = In the meeting
+stage-ask-take-over = You are in this meeting already, from another place.
 stage-ask-take-over-detail = If you go on here, the other connection ends.
 stage-waiting-detail = Those in the meeting check your credential. This takes a moment.
 stage-reconnecting-now = Connecting again (attempt { $attempt })…
@@ -88,13 +94,13 @@ toast-diverged = { $who ->
     [nobody] Somebody keeps the participants apart. Do not go on with the meeting on this relay.
    *[other] Somebody keeps you and { $who } apart. Do not go on with the meeting on this relay.
 }
-order-not-chair = Only the chair can do this.
-order-not-originator = Only the originator can agree to a lower level.
 toast-revoked = { $who ->
     [nobody] A participant's credential has been revoked. They are put out of the meeting.
    *[other] The credential of { $who } has been revoked. They are put out of the meeting.
 }
 toast-nobody-vouched = Nobody who may lead was in this meeting before you. Look who is at the table before you speak.
+order-not-chair = Only the chair can do this.
+order-not-originator = Only the originator can agree to a lower level.
 order-no-originator = The invitation names nobody who may lower the level.
 order-no-consent = The originator has not agreed to a lower level.
 order-ceiling = This meeting can go no higher than { $level }.

@@ -28,8 +28,7 @@ use rustls::ClientConfig;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    Command, Config, ConnectError, EndReason, Notice, Order, Phase, RetryReason, Share, SharingNotice,
-    StartError,
+    Command, Config, ConnectError, EndReason, Notice, Order, Phase, RetryReason, Share, SharingNotice, StartError,
     client::Shared,
     clock::{now, wall_clock},
     connect::dial,
@@ -38,8 +37,8 @@ use crate::{
 use backoff::Backoff;
 use local::{FromMedia, Local};
 use meeting::Meeting;
-use own_screen::OwnScreen;
 use members::Members;
+use own_screen::OwnScreen;
 use presence::Presence;
 use tally::Tally;
 use view::View;
@@ -353,11 +352,7 @@ impl Engine {
             Refusal::TooEarly => Outcome::TooEarly,
             Refusal::AlreadyHere => Outcome::AskTakeOver,
             Refusal::Over => Outcome::Ended(EndReason::Over),
-            Refusal::Full
-            | Refusal::GoingAway
-            | Refusal::Misbehaved
-            | Refusal::TooOften
-            | Refusal::NotResumed => {
+            Refusal::Full | Refusal::GoingAway | Refusal::Misbehaved | Refusal::TooOften | Refusal::NotResumed => {
                 Outcome::Retry(RetryReason::Refused(refusal))
             }
             Refusal::Version

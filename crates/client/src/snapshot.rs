@@ -6,7 +6,7 @@ use std::{
 };
 
 use conclave_capture::{CaptureError, ScreenChoice, ScreenPause};
-use conclave_model::{Bitrate, Epoch, LeafIndex, Level, Person, wire::signal::Refusal};
+use conclave_model::{Bitrate, Epoch, Layer, LeafIndex, Level, Person, wire::signal::Refusal};
 use conclave_session::{Doubt, Governance, SourceState, Stage, Standing, Waiting};
 
 use crate::{ConnectError, media::VoiceMode};
@@ -175,6 +175,11 @@ pub struct Participant {
     pub standing: Standing,
     /// Whether a picture of the current camera session was decoded.
     pub picture_seen: bool,
+    /// In which size the camera's picture comes; `None` while none does.
+    pub picture_layer: Option<Layer>,
+    /// Whether it comes smaller than it could, or not at all, because the own line carries no more. Where it is small and
+    /// this is not so, its sender sends it no larger.
+    pub is_squeezed: bool,
     /// Whether a picture of the screen that it shares was decoded.
     pub screen_seen: bool,
 }
@@ -258,6 +263,9 @@ pub struct Quality {
     pub loss: f32,
     /// What the network is estimated to take from here for pictures.
     pub send_budget: Option<Bitrate>,
+    /// How many of the pictures that are asked for come smaller than they could, or not at all, because the line from
+    /// the relay carries no more.
+    pub squeezed: u16,
     /// Whether the media path stands.
     pub path_up: bool,
 }

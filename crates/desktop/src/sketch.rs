@@ -11,9 +11,8 @@ use conclave_capture::{
     TestPage, TestPerson, Turns, portrait::Portrait, screen::draw_page,
 };
 use conclave_client::{
-    Command, Governance, KeyState, LocalSource, Notice, OwnShare, Participant, Phase, Quality, QueueFull,
-    ShareRequest, Shared, Snapshot, SpeakerState, Stage,
-    Waiting,
+    Command, Governance, KeyState, LocalSource, Notice, OwnShare, Participant, Phase, Quality, QueueFull, ShareRequest,
+    Shared, Snapshot, SpeakerState, Stage, Waiting,
 };
 use conclave_identity::{Admission, issue};
 use conclave_model::{Bitrate, Epoch, Fingerprint, LeafIndex, LeafRef, Level, MediaTime, Person, Picture, TrackKind};
@@ -287,6 +286,8 @@ pub fn snapshot(people: usize) -> Snapshot {
             key: KeyState::Open,
             standing: Standing::Confirmed,
             picture_seen: true,
+            picture_layer: None,
+            is_squeezed: false,
             screen: SourceState::Off,
             screen_seen: false,
         })
@@ -322,6 +323,7 @@ pub fn snapshot(people: usize) -> Snapshot {
             round_trip: Some(std::time::Duration::from_millis(23)),
             loss: 0.0,
             send_budget: Some(Bitrate::kbps(2400)),
+            squeezed: 0,
             path_up: true,
         },
         relay: "relay.council.example:7443".to_owned(),

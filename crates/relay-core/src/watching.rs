@@ -37,6 +37,9 @@ const STRIDE: u64 = 2;
 /// it has hardly anything to send.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// A receiver is not told more often than this what its line holds back.
+const TELL_AGAIN: Duration = Duration::from_secs(2);
+
 /// On a narrower line it finds less than there is, for what it sends to look is too little.
 const WIDE: Bitrate = Bitrate::kbps(250);
 
@@ -67,6 +70,8 @@ pub(crate) struct Watching {
     dips: bool,
     /// What is smaller than it could be, for the line.
     squeezed: Vec<TrackName>,
+    /// What of that the receiver was told, and when.
+    told: (Vec<TrackName>, Option<Instant>),
 }
 
 impl Watching {
@@ -82,6 +87,7 @@ impl Watching {
             looked: None,
             dips: false,
             squeezed: Vec::new(),
+            told: (Vec::new(), None),
         }
     }
 
@@ -106,10 +112,16 @@ impl Watching {
         (self.rise_at, self.rose) = (None, None);
     }
 
-    /// What is smaller than its sender sends it, or not there, since the line does not bear more.
-    #[allow(dead_code)]
-    pub(crate) fn squeezed(&self) -> &[TrackName] {
-        &self.squeezed
+    /// What is smaller than its sender sends it, or not there, since the line does not bear more; `None` where that is no
+    /// news, or too soon.
+    pub(crate) fn squeezed_news(&mut self, now: Instant) -> Option<Vec<TrackName>> {
+        let (told, at) = &self.told;
+        let may_tell = at.is_none_or(|at| now.saturating_duration_since(at) >= TELL_AGAIN);
+        if *told == self.squeezed || !may_tell {
+            return None;
+        }
+        self.told = (self.squeezed.clone(), Some(now));
+        Some(self.squeezed.clone())
     }
 
     /// For how much room the path is to look.

@@ -46,7 +46,7 @@ impl Outbox {
     /// [`TooSlow`] where there is no room. Where nobody writes any more the connection broke off, which is found out
     /// elsewhere.
     pub(crate) fn say(&self, message: FromRelay) -> Result<(), TooSlow> {
-        let size = size(&message);
+        let size = message.size();
         if self.waiting.fetch_add(size, Ordering::Relaxed) + size > BYTES {
             return Err(TooSlow);
         }
@@ -61,33 +61,8 @@ impl Waiting {
     /// The next message; `None` once nothing more will come.
     pub(crate) async fn next(&mut self) -> Option<FromRelay> {
         let message = self.queue.recv().await?;
-        self.waiting.fetch_sub(size(&message), Ordering::Relaxed);
+        self.waiting.fetch_sub(message.size(), Ordering::Relaxed);
         Some(message)
-    }
-}
-
-/// About how many bytes a message has.
-fn size(message: &FromRelay) -> usize {
-    const HEAD: usize = 128;
-    HEAD + match message {
-        FromRelay::Joined(joined) => {
-            joined.neighbours.len() * 32 + joined.revocations.iter().map(|list| list.len()).sum::<usize>()
-        }
-        FromRelay::Revocations(lists) => lists.iter().map(|list| list.len()).sum(),
-        FromRelay::Arrived(arrival) => arrival.key_package.len(),
-        FromRelay::Committed { commit, .. } => commit.len(),
-        FromRelay::Welcome { welcome, .. } => welcome.len(),
-        FromRelay::Broadcast { message, .. } => message.len(),
-        FromRelay::Pulse { pulse, .. } => pulse.len(),
-        FromRelay::Departed(_)
-        | FromRelay::Annulled { .. }
-        | FromRelay::CommitRefused { .. }
-        | FromRelay::KeyFrameWanted { .. }
-        | FromRelay::LayersWanted { .. }
-        | FromRelay::Resumed { .. }
-        | FromRelay::Heard { .. }
-        | FromRelay::Delayed(_)
-        | FromRelay::Refused(_) => 0,
     }
 }
 

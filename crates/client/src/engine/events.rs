@@ -90,6 +90,10 @@ impl Meeting<'_> {
                     self.engine.local.set_wanted(layers);
                 }
             }
+            Event::Squeezed(tracks) => {
+                self.engine.view.quality().squeezed = u16::try_from(tracks.len()).unwrap_or(u16::MAX);
+                self.engine.members.set_squeezed(&tracks);
+            }
             Event::Budget(budget) => {
                 let rest = self.engine.screen.set_budget(budget);
                 self.engine.local.set_budget(rest);

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use conclave_e2ee::Member;
-use conclave_model::{LeafIndex, Person, TrackKind};
+use conclave_model::{Layer, LeafIndex, Level, Person, TrackKind};
 use conclave_session::{MemberState, MemberWish, RemoteFrame, SourceState, Standing};
 use tokio::sync::mpsc;
 
@@ -39,8 +39,8 @@ pub(crate) struct Members {
     /// What was received of people in earlier sessions, by the fingerprint of their certificates.
     past: BTreeMap<[u8; 32], PairReport>,
     watch: Wanted,
-    /// Whose screen is shared.
-    screen: Option<LeafIndex>,
+    /// Whose screen is shared, and of which level.
+    screen: Option<(LeafIndex, Level)>,
     shared: Arc<Shared>,
     to_engine: mpsc::Sender<FromMedia>,
     sink: Option<Arc<dyn DecodedSink>>,
@@ -65,6 +65,11 @@ struct Entry {
     held: BTreeSet<TrackKind>,
     standing: Standing,
     level: f32,
+    /// In which size the camera's picture comes, and as it is shown.
+    layer: Option<Layer>,
+    shown_layer: Option<Layer>,
+    /// Tracks that come smaller than they could, for the own line.
+    squeezed: BTreeSet<TrackKind>,
     videos: BTreeMap<TrackKind, Video>,
 }
 
@@ -164,9 +169,10 @@ impl Members {
         entry.close_camera_if_off();
     }
 
-    /// Whose screen is shared, if anybody's; the last picture of another's goes.
-    pub(crate) fn set_shared(&mut self, of: Option<LeafIndex>) {
-        if let Some(before) = self.screen.filter(|before| Some(*before) != of)
+    /// Whose screen is shared, and of which level; the last picture of another's goes, and of another level's: nothing
+    /// is seen under the label of something else.
+    pub(crate) fn set_shared(&mut self, of: Option<(LeafIndex, Level)>) {
+        if let Some((before, _)) = self.screen.filter(|before| Some(*before) != of)
             && let Some(entry) = self.entries.get_mut(&before)
         {
             // With its decoder: a picture in it must not come out later.
@@ -184,6 +190,9 @@ impl Members {
         if !track.is_video() {
             self.sound.push(frame);
             return;
+        }
+        if track == TrackKind::Camera {
+            entry.layer = Some(frame.frame.layer);
         }
         if !entry.videos.contains_key(&track) {
             let slot = self.shared.frames.slot(leaf, track);
@@ -242,6 +251,13 @@ impl Members {
         self.entries.get(&leaf).map(|entry| entry.person.name.clone())
     }
 
+    /// Which pictures come smaller than they could, for the own line.
+    pub(crate) fn set_squeezed(&mut self, tracks: &[(LeafIndex, TrackKind)]) {
+        for (leaf, entry) in &mut self.entries {
+            entry.squeezed = tracks.iter().filter(|(of, _)| of == leaf).map(|(_, track)| *track).collect();
+        }
+    }
+
     /// Changes whose pictures are wanted.
     pub(crate) fn watch(&mut self, watched: Vec<Watched>) {
         for (leaf, entry) in &self.entries {
@@ -265,7 +281,7 @@ impl Members {
         match &self.watch {
             Wanted::All(height) => {
                 // What is shown to all comes first.
-                let screen = others().filter(|leaf| Some(**leaf) == self.screen);
+                let screen = others().filter(|leaf| self.screen.is_some_and(|(sharer, _)| sharer == **leaf));
                 let screen = screen.map(|leaf| MemberWish { leaf: *leaf, track: TrackKind::Screen, height: SCREEN });
                 let camera = |leaf: &LeafIndex| MemberWish { leaf: *leaf, track: TrackKind::Camera, height: *height };
                 screen.chain(others().map(camera)).collect()
@@ -294,6 +310,10 @@ impl Members {
             }
             // A picture that was still in the decoder when the camera was closed.
             entry.close_camera_if_off();
+            if entry.state.camera != SourceState::On {
+                entry.layer = None;
+            }
+            changed |= std::mem::replace(&mut entry.shown_layer, entry.layer) != entry.layer;
         }
         changed
     }
@@ -320,6 +340,8 @@ impl Members {
                     (None, true) => KeyState::Open,
                     (None, false) => KeyState::Verified,
                 },
+                picture_layer: entry.shown_layer,
+                is_squeezed: entry.squeezed.contains(&TrackKind::Camera),
                 screen_seen: entry.videos.get(&TrackKind::Screen).is_some_and(Video::is_seen),
                 picture_seen: if is_me {
                     self.shared.frames.own().is_some()
@@ -367,6 +389,9 @@ impl Entry {
             held: BTreeSet::new(),
             standing: Standing::default(),
             level: 0.0,
+            layer: None,
+            shown_layer: None,
+            squeezed: BTreeSet::new(),
             videos: BTreeMap::new(),
         }
     }

@@ -89,7 +89,9 @@ impl OwnScreen {
         match &self.state {
             OwnShare::Sharing { paused: None, .. } => SourceState::On,
             OwnShare::Sharing { paused: Some(_), .. } => SourceState::Missing,
-            OwnShare::Idle | OwnShare::Asking { .. } | OwnShare::Granted { .. } | OwnShare::Opening { .. } => SourceState::Off,
+            OwnShare::Idle | OwnShare::Asking { .. } | OwnShare::Granted { .. } | OwnShare::Opening { .. } => {
+                SourceState::Off
+            }
         }
     }
 
@@ -277,7 +279,10 @@ mod tests {
         screen.asks(Some("test".parse().unwrap()), Level::Restricted);
         assert!(!screen.may_send(TrackKind::Screen));
         let (choice, label) = screen.granted().unwrap();
-        assert_eq!((screen.state(), screen.announcement()), (&OwnShare::Granted { wanted: Some((choice.clone(), label)) }, SourceState::Off));
+        assert_eq!(
+            (screen.state(), screen.announcement()),
+            (&OwnShare::Granted { wanted: Some((choice.clone(), label)) }, SourceState::Off)
+        );
         screen.open(&choice, label).unwrap();
         assert!(!screen.may_send(TrackKind::Screen));
         until(&mut screen, &mut inbox, |step| matches!(step, ScreenStep::Begin(Level::Restricted)));

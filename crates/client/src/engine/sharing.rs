@@ -93,7 +93,7 @@ impl Meeting<'_> {
             let who = self.engine.members.name_of(shared.leaf);
             self.tell(SharingNotice::Began { who, label: shared.label });
         }
-        self.engine.members.set_shared(stage.shared.map(|shared| shared.leaf));
+        self.engine.members.set_shared(stage.shared.map(|shared| (shared.leaf, shared.label)));
         self.engine.view.set_stage(stage);
         self.wish(now);
     }

@@ -118,11 +118,6 @@ impl Signals {
         self.heard = now;
     }
 
-    /// Whether messages get through at the moment.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.strand, Strand::Open(_))
-    }
-
     /// Says something to the relay. Never waits; what is said while the line is broken follows when it goes on.
     ///
     /// # Errors

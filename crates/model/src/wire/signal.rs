@@ -161,6 +161,10 @@ pub enum FromRelay {
         /// One bit for each layer, [`Layer::bit`]; 0: nobody watches. What is outside of [`Layer::ALL`] means nothing.
         layers: u8,
     },
+    /// Which of the pictures that the client wishes for come smaller than they could, or not at all, because its own
+    /// line carries no more; all others are as good as their senders send them. Comes on change, every 2 s at most. For
+    /// people to read; nothing depends on it.
+    Squeezed(Vec<TrackName>),
 }
 
 /// Who wants to join what, and where media go.
@@ -204,6 +208,35 @@ pub enum Dismissal {
     Denied,
     /// Put out of the meeting; the certificate is not let in again as long as it lasts.
     Ejected,
+}
+
+impl FromRelay {
+    /// About how many bytes the message has, for whoever keeps a number of them.
+    pub fn size(&self) -> usize {
+        const HEAD: usize = 128;
+        HEAD + match self {
+            Self::Joined(joined) => {
+                joined.neighbours.len() * size_of::<Neighbour>()
+                    + joined.revocations.iter().map(Bytes::len).sum::<usize>()
+            }
+            Self::Revocations(lists) => lists.iter().map(Bytes::len).sum(),
+            Self::Squeezed(tracks) => tracks.len() * size_of::<TrackName>(),
+            Self::Arrived(arrival) => arrival.key_package.len(),
+            Self::Committed { commit, .. } => commit.len(),
+            Self::Welcome { welcome, .. } => welcome.len(),
+            Self::Broadcast { message, .. } => message.len(),
+            Self::Pulse { pulse, .. } => pulse.len(),
+            Self::Departed(_)
+            | Self::Annulled { .. }
+            | Self::CommitRefused { .. }
+            | Self::KeyFrameWanted { .. }
+            | Self::LayersWanted { .. }
+            | Self::Resumed { .. }
+            | Self::Heard { .. }
+            | Self::Delayed(_)
+            | Self::Refused(_) => 0,
+        }
+    }
 }
 
 /// Why somebody waits who may come in later.
@@ -410,6 +443,7 @@ pub fn decode_from_relay(bytes: &[u8]) -> Result<FromRelay, SignalError> {
             joined.neighbours.len().max(joined.transport.candidates.len()).max(joined.revocations.len())
         }
         FromRelay::Revocations(lists) => lists.len(),
+        FromRelay::Squeezed(tracks) => tracks.len(),
         FromRelay::Arrived(_)
         | FromRelay::Departed(_)
         | FromRelay::Committed { .. }

@@ -106,6 +106,10 @@ impl Relay {
             peer.watching.forget();
             vec![Aim { given: None, hoped: None, at_once: true }; places.len()]
         };
+        let squeezed = peer.watching.squeezed_news(now);
+        if let Some(tracks) = squeezed {
+            self.say(receiver, FromRelay::Squeezed(tracks));
+        }
         self.expect_rate(receiver);
         for ((publisher, kind), aim) in places.into_iter().zip(aims).filter_map(|(place, aim)| place.zip(Some(aim))) {
             self.aim(receiver, publisher, kind, aim);

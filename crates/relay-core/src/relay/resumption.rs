@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use conclave_model::{
     Fingerprint, MeetingId,
     wire::signal::{FromRelay, Neighbour, Refusal, Resume, VERSION},
@@ -51,12 +50,12 @@ pub(crate) struct Backlog {
 impl Backlog {
     /// Keeps what is being said.
     pub(crate) fn keep(&mut self, message: &FromRelay, now: Instant) {
-        self.bytes += size(message);
+        self.bytes += message.size();
         self.kept.push_back((now, message.clone()));
         while let Some((at, oldest)) = self.kept.front()
             && (self.kept.len() > KEPT_MESSAGES || self.bytes > KEPT_BYTES || now.duration_since(*at) > KEPT)
         {
-            self.bytes -= size(oldest);
+            self.bytes -= oldest.size();
             self.kept.pop_front();
             self.forgotten += 1;
         }
@@ -116,33 +115,6 @@ impl Relay {
         self.outputs.push_back(Output::Disconnect(connection));
         self.remove(connection, None);
     }
-}
-
-/// About how much memory a message takes.
-fn size(message: &FromRelay) -> usize {
-    const SMALL: usize = 64;
-    SMALL
-        + match message {
-            FromRelay::Joined(joined) => {
-                joined.neighbours.len() * size_of::<Neighbour>()
-                    + joined.revocations.iter().map(Bytes::len).sum::<usize>()
-            }
-            FromRelay::Arrived(arrival) => arrival.key_package.len(),
-            FromRelay::Committed { commit, .. } => commit.len(),
-            FromRelay::Welcome { welcome, .. } => welcome.len(),
-            FromRelay::Broadcast { message, .. } => message.len(),
-            FromRelay::Pulse { pulse, .. } => pulse.len(),
-            FromRelay::Revocations(lists) => lists.iter().map(Bytes::len).sum(),
-            FromRelay::Departed(_)
-            | FromRelay::CommitRefused { .. }
-            | FromRelay::Annulled { .. }
-            | FromRelay::KeyFrameWanted { .. }
-            | FromRelay::LayersWanted { .. }
-            | FromRelay::Resumed { .. }
-            | FromRelay::Heard { .. }
-            | FromRelay::Delayed(_)
-            | FromRelay::Refused(_) => 0,
-        }
 }
 
 #[cfg(test)]

@@ -102,11 +102,14 @@ fn another_arrangement_does_not_wait_for_the_line() {
 fn what_the_line_holds_back_is_named() {
     let mut line = Seat::new(4_000, &[720, 180, 720], &[offer(3), offer(3), offer(1)]);
     line.share(4_000);
-    assert_eq!(line.watching.squeezed(), []);
+    assert_eq!(line.watching.squeezed_news(line.now), None);
     line.share(1_000);
-    assert_eq!(line.watching.squeezed(), [camera(0)], "the third is small because its sender sends no more");
+    let third = "the third is small because its sender sends no more";
+    assert_eq!(line.watching.squeezed_news(line.now), Some(vec![camera(0)]), "{third}");
     line.share(100);
-    assert_eq!(line.watching.squeezed(), [camera(0), camera(1), camera(2)]);
+    assert_eq!(line.watching.squeezed_news(line.now), None, "too soon");
+    (0..8).for_each(|_| drop(line.share(100)));
+    assert_eq!(line.watching.squeezed_news(line.now), Some(vec![camera(0), camera(1), camera(2)]));
 }
 
 #[test]

@@ -130,10 +130,14 @@ fn share(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, action: 
     if !pressed || data.stage != Stage::Seated {
         return;
     }
-    *action = Some(MeetingAction::Share(match button.does {
-        Pressing::Pick => view.share.pick(&data.share),
-        Pressing::Stop => ShareAction::Do(Share::Stop),
-    }));
+    match button.does {
+        // Stopping goes from anywhere; something that is being asked or picked is not pushed aside.
+        Pressing::Stop => *action = Some(MeetingAction::Share(ShareAction::Do(Share::Stop))),
+        Pressing::Pick if view.share.picker.is_none() && view.question.is_none() => {
+            *action = Some(MeetingAction::Share(view.share.pick(&data.share)));
+        }
+        Pressing::Pick => {}
+    }
 }
 
 fn people(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, words: &Words) {

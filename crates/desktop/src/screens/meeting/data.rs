@@ -422,7 +422,11 @@ fn quality(quality: &Quality, relay: &str, words: &Words) -> QualityData {
             ("loss", format!("{:.0}", quality.loss * 100.0).into()),
         ],
     );
-    QualityData { bars, word, detail }
+    let squeezed = match quality.squeezed {
+        0 => String::new(),
+        count => format!(" {}", words.tell("quality-squeezed", [("count", count.into())])),
+    };
+    QualityData { bars, word, detail: detail + &squeezed }
 }
 
 /// The strip above the tiles, if there is something to say; the gravest first. Who waits is not said where it is seen.

@@ -1,8 +1,6 @@
 //! A shared screen and the people beside it, painted.
 
-use egui::{
-    Align, Align2, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
-};
+use egui::{Align, Align2, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
 use super::{
     data::{MeetingData, TileData},

@@ -88,6 +88,8 @@ fn without_picture(painter: &Painter, rect: Rect, tile: &TileData, size: Size, c
         Some((words.say("tile-not-opened"), colour::BAD))
     } else if tile.key == KeyState::Forged {
         Some((words.say("tile-forged"), colour::BAD))
+    } else if tile.key == KeyState::Unproven {
+        Some((words.say("tile-unproven"), colour::WARNING))
     } else if tile.show_picture && size == Size::Large {
         Some((words.say("tile-no-picture-yet"), colour::TEXT_MUTED))
     } else {
@@ -195,7 +197,8 @@ fn paint_signs(painter: &Painter, left: Pos2, sign: f32, signs: &[(Icon, Color32
 
 /// Key, camera and microphone, from right to left.
 pub fn signs(tile: &TileData) -> [(Icon, Color32); 3] {
-    let open = matches!(tile.key, KeyState::Failing | KeyState::Forged) || tile.standing == Standing::Diverged;
+    let open = matches!(tile.key, KeyState::Failing | KeyState::Unproven | KeyState::Forged)
+        || tile.standing == Standing::Diverged;
     let key = if open { Icon::LockOpen } else { Icon::Lock };
     let camera = match tile.camera {
         SourceState::On => (Icon::Camera, colour::TEXT_MUTED),
@@ -220,6 +223,7 @@ fn key_colour(tile: &TileData) -> Color32 {
     match tile.key {
         KeyState::Verified => colour::TEXT_MUTED,
         KeyState::Open => colour::GOOD,
+        KeyState::Unproven => colour::WARNING,
         KeyState::Failing | KeyState::Forged => colour::BAD,
     }
 }

@@ -167,9 +167,7 @@ pub fn show(
             let paints = Paints { pictures, screenery, words };
             screen::show(ui, stage, shown, data, &mut view.share, &paints, &mut action)
         }
-        (Stage::Seated | Stage::Reconnecting { .. }, _) => {
-            tiles(ui, stage, &data.tiles, pictures, screenery, words)
-        }
+        (Stage::Seated | Stage::Reconnecting { .. }, _) => tiles(ui, stage, &data.tiles, pictures, screenery, words),
         (Stage::Entering { sentence, detail, offer }, _) => {
             let said = Entering { sentence, detail: detail.as_deref(), offer: *offer };
             Some(entering(ui, stage, &said, pictures, screenery, words, &mut action))

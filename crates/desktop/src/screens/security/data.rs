@@ -98,7 +98,7 @@ fn problem(participant: &Participant, words: &Words) -> Option<String> {
     }
     match (participant.standing, participant.key) {
         (Standing::Diverged, _) => Some(words.say("standing-diverged")),
-        (_, KeyState::Failing | KeyState::Forged) => Some(key_words(participant.key, words)),
+        (_, KeyState::Failing | KeyState::Unproven | KeyState::Forged) => Some(key_words(participant.key, words)),
         (Standing::Silent, _) => Some(words.say("standing-silent")),
         (Standing::Confirmed, KeyState::Verified | KeyState::Open) => None,
     }
