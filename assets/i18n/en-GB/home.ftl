@@ -47,6 +47,7 @@ unlock-for = To enter “{ $title }”
 unlock-unchecked = “{ $file }” is checked with your credential before anything it says is shown.
 unlock-title-card = Unlock your card
 unlock-card = Card: { $file }
+unlock-card-any = Card: the one in the reader
 unlock-pin = PIN
 unlock-file = File: { $file }
 unlock-password = Password

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use conclave_client::{
-    ConnectError, KeyState, OwnShare, Phase, RetryReason, ScreenChoice, Standing, Waiting,
-};
+use conclave_client::{ConnectError, KeyState, OwnShare, Phase, RetryReason, ScreenChoice, Standing, Waiting};
 use conclave_desktop::{
     app::{App, Options},
     screens::{
@@ -22,7 +20,7 @@ use conclave_desktop::{
         },
         preview::{
             self,
-            data::{Picker, PreviewData, SourceView},
+            data::{Picker, PreviewData, SourceView, ToneView},
         },
         settings::{self, data::SettingsData},
         unlock::{
@@ -136,6 +134,7 @@ fn settings() -> SettingsData {
         camera_on: true,
         microphone_on: false,
         original_sound: false,
+        tone: ToneView::default(),
         version: "0.1.0",
     }
 }
@@ -155,6 +154,7 @@ fn preview(picture: Option<Shown>) -> PreviewData {
         cameras: picker(&["Desk camera"]),
         microphones: picker(&["Conference headset"]),
         speakers: picker(&["Conference headset"]),
+        tone: ToneView::default(),
         door: None,
         entry: Ok(()),
         entering: false,

@@ -20,8 +20,8 @@ use std::{
     time::Instant,
 };
 
-use conclave_capture::{Devices, Screens};
-use conclave_client::wall_clock;
+use conclave_capture::{CaptureError, Devices, Screens, SpeakerChoice};
+use conclave_client::{play_test_tone, wall_clock};
 use conclave_identity::Holder;
 
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
         home::data::HomeData,
         lead::data::Charter,
         path::data::Purpose,
+        preview::data::ToneView,
         settings as settings_screen,
         unlock::{
             self,
@@ -95,6 +96,8 @@ pub struct Options {
     pub devices: fn() -> Devices,
     /// What could be shared; not called on the window's thread.
     pub screens: fn() -> Screens,
+    /// Plays a tone and says what played it; not called on the window's thread.
+    pub tone: fn(&SpeakerChoice) -> Result<String, CaptureError>,
 }
 
 impl Default for Options {
@@ -110,6 +113,7 @@ impl Default for Options {
             has_dialog: dialog::has_dialog,
             devices: conclave_capture::devices,
             screens: conclave_capture::list_screens,
+            tone: play_test_tone,
         }
     }
 }
@@ -129,6 +133,8 @@ pub struct App {
     holder: Option<Holder>,
     list_devices: fn() -> Devices,
     list_screens: fn() -> Screens,
+    play_tone: fn(&SpeakerChoice) -> Result<String, CaptureError>,
+    tone: ToneView,
     devices: Devices,
     /// Whether they are being looked for.
     looking: bool,
@@ -178,7 +184,16 @@ struct Unlock {
 #[derive(Debug)]
 struct Ended {
     data: EndedData,
-    again: Option<entry::Ticket>,
+    again: Option<Again>,
+}
+
+/// How somebody comes back into a meeting.
+#[derive(Debug)]
+enum Again {
+    /// As before.
+    Enter(Box<entry::Ticket>),
+    /// By the PIN of the card that was taken out; with which file.
+    Unlock(PathBuf),
 }
 
 impl App {
@@ -198,6 +213,8 @@ impl App {
             holder: None,
             list_devices: options.devices,
             list_screens: options.screens,
+            play_tone: options.tone,
+            tone: ToneView::default(),
             devices: Devices::default(),
             looking: false,
             asking: None,
@@ -322,6 +339,7 @@ impl App {
             Done::Invitation(path, result) => self.on_invitation(path, result),
             Done::Unlocked(result) => self.on_unlocked(result),
             Done::Reopened(result) => self.on_reopened(result),
+            Done::Tone(result) => self.on_tone(result),
             Done::Devices(devices) => {
                 self.devices = *devices;
                 self.looking = false;
@@ -384,7 +402,11 @@ impl App {
             None => return,
         };
         match again {
-            Some(ticket) => self.enter_hall(ticket),
+            Some(Again::Enter(ticket)) => self.enter_hall(*ticket),
+            Some(Again::Unlock(file)) => {
+                self.screen = Screen::Home;
+                self.open(file);
+            }
             None => {
                 self.end_demonstration();
                 self.screen = Screen::Home;

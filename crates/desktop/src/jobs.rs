@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use conclave_capture::{Devices, Screens};
+use conclave_capture::{CaptureError, Devices, Screens};
 use conclave_client::StartError;
 
 use crate::{
@@ -34,6 +34,8 @@ pub enum Done {
     Unlocked(Result<Unlocked, UnlockError>),
     /// The password of the locked window was tried: whether it is the right one.
     Reopened(Result<bool, UnlockError>),
+    /// A tone was played: by what, or why not.
+    Tone(Result<String, CaptureError>),
     /// What is plugged in.
     Devices(Box<Devices>),
     /// What could be shared.

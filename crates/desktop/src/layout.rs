@@ -221,7 +221,10 @@ mod tests {
                 let area = area(width, height);
                 let Beside { screen, tiles } = beside(count, area, GAP);
                 let shown = fit(Vec2::new(1920.0, 1080.0), screen);
-                assert!(shown.area() * 1.7 > fit(Vec2::new(1920.0, 1080.0), area).area(), "{count} in {width}x{height}");
+                assert!(
+                    shown.area() * 1.7 > fit(Vec2::new(1920.0, 1080.0), area).area(),
+                    "{count} in {width}x{height}"
+                );
                 assert!(!tiles.is_empty() && tiles.len() <= count);
                 for (index, tile) in tiles.iter().enumerate() {
                     assert!(area.expand(0.01).contains_rect(*tile), "{count} in {width}x{height}: {tile:?}");

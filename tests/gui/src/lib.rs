@@ -32,7 +32,16 @@ pub fn window(options: Options) -> Harness<'static, App> {
 /// The window with these options, at a size in points.
 pub fn window_at(options: Options, size: egui::Vec2) -> Harness<'static, App> {
     harness(size, move |ctx| {
-        App::new(ctx, Options { wall: || WALL, instant: || sketch::now().instant, devices: sketch::devices, screens: sketch::screens, ..options })
+        App::new(
+            ctx,
+            Options {
+                wall: || WALL,
+                instant: || sketch::now().instant,
+                devices: sketch::devices,
+                screens: sketch::screens,
+                ..options
+            },
+        )
     })
 }
 
@@ -64,7 +73,13 @@ fn seated(engine: &SketchEngine, options: Options, size: egui::Vec2) -> Harness<
     harness(size, move |ctx| {
         let mut app = App::new(
             ctx,
-            Options { wall: || WALL, instant: || sketch::now().instant, devices: sketch::devices, screens: sketch::screens, ..options },
+            Options {
+                wall: || WALL,
+                instant: || sketch::now().instant,
+                devices: sketch::devices,
+                screens: sketch::screens,
+                ..options
+            },
         );
         app.sit(engine);
         app

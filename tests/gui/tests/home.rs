@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use conclave_capture::{CaptureError, DeviceKind, SpeakerChoice};
 use conclave_desktop::{
     app::{App, JoinStart, Options, Start},
     settings::{Recent, Settings},
@@ -275,7 +276,7 @@ fn a_smart_card_is_chosen_by_its_address_and_asks_for_its_pin() {
     harness.step();
     harness.key_press(Key::Enter);
     harness.step();
-    wait_for(&mut harness, "/nowhere/module.so is no driver for cards.");
+    wait_for(&mut harness, "The driver for cards, /nowhere/module.so, is not installed here.");
 }
 
 #[test]
@@ -287,6 +288,22 @@ fn escape_leads_back_from_the_settings() {
     harness.key_press(Key::Escape);
     harness.run_ok();
     harness.get_by_label("Open invitation");
+}
+
+#[test]
+fn a_test_tone_says_what_played_it_or_why_nothing_did() {
+    type Tone = fn(&SpeakerChoice) -> Result<String, CaptureError>;
+    let played: Tone = |_| Ok("Desk loudspeaker".to_owned());
+    let busy: Tone = |_| Err(CaptureError::Busy { kind: DeviceKind::Speaker, name: "Headset".into() });
+    for (tone, said) in [(played, "played to Desk loudspeaker"), (busy, "in use by another program")] {
+        let mut harness = window(Options { tone, ..Options::default() });
+        harness.get_by_label("Settings").click();
+        harness.run_ok();
+        harness.get_by_label("Play a test tone").click();
+        wait_for(&mut harness, said);
+        harness.run_ok();
+        harness.get_by_label("Play a test tone");
+    }
 }
 
 #[test]

@@ -55,10 +55,13 @@ pub(super) fn address(path: &Path) -> Option<&str> {
     path.to_str().filter(|word| word.starts_with(CARD))
 }
 
-/// What people call the credential at `path`: the name of the file, or of the card.
+/// What people call the credential at `path`: the name of the file, or of the card; empty for whatever card is in the
+/// reader.
 pub(super) fn name(path: &Path) -> String {
-    let card = address(path).and_then(|address| address.parse::<CardUri>().ok());
-    card.and_then(|card| card.token).unwrap_or_else(|| file_name(path))
+    match address(path).and_then(|address| address.parse::<CardUri>().ok()) {
+        Some(card) => card.token.unwrap_or_default(),
+        None => file_name(path),
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +72,7 @@ mod tests {
     fn a_card_goes_by_its_label_and_a_file_by_its_name() {
         let card = Path::new("pkcs11:token=Anna?module-path=/usr/lib/opensc-pkcs11.so");
         assert_eq!(name(card), "Anna");
+        assert_eq!(name(Path::new("pkcs11:?module-path=/usr/lib/opensc-pkcs11.so")), "", "an office names no card");
         assert_eq!(name(Path::new("/home/anna/anna.pem")), "anna.pem");
         assert_eq!((address(card).is_some(), address(Path::new("pkcs11.pem")).is_some()), (true, false));
     }

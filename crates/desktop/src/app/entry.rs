@@ -15,7 +15,7 @@ use crate::{
     policy::Policy,
     screens::preview::{
         self,
-        data::{Kind, Picker, PreviewAction, PreviewData, SourceView},
+        data::{Kind, Picker, PreviewAction, PreviewData, SourceView, ToneView},
     },
     settings::Settings,
     time,
@@ -100,7 +100,7 @@ impl App {
 
     pub(super) fn show_entry(&mut self, ui: &mut egui::Ui) {
         let Screen::Entry(entry) = &mut self.screen else { return };
-        let data = preview_data(entry, (self.wall)(), &self.words);
+        let data = preview_data(entry, &self.tone, (self.wall)(), &self.words);
         let Some(action) = preview::ui::show(ui, &data, &self.screenery, &self.words) else { return };
         match action {
             PreviewAction::Enter => self.enter(),
@@ -112,6 +112,7 @@ impl App {
                 self.end_demonstration();
             }
             PreviewAction::LookForDevices => self.look_for_devices(),
+            PreviewAction::TestTone => self.test_tone(),
             PreviewAction::Microphone(on) => entry.microphone_on = on,
             PreviewAction::Camera(on) => {
                 entry.camera_on = on;
@@ -226,7 +227,7 @@ fn waits(ticket: &Ticket) -> bool {
     content.admission == Admission::Lobby && !leads
 }
 
-fn preview_data(entry: &Entry, wall: u64, words: &Words) -> PreviewData {
+fn preview_data(entry: &Entry, tone: &ToneView, wall: u64, words: &Words) -> PreviewData {
     let content = entry.ticket.invitation.content();
     let person = entry.ticket.holder.person();
     let view = |source: Option<Arc<LocalSource>>, on: bool, level: f32| {
@@ -255,6 +256,7 @@ fn preview_data(entry: &Entry, wall: u64, words: &Words) -> PreviewData {
         cameras: entry.pickers[0].clone(),
         microphones: entry.pickers[1].clone(),
         speakers: entry.pickers[2].clone(),
+        tone: tone.clone(),
         door: waits(&entry.ticket).then(|| words.say("preview-lobby")),
         entry: match &entry.problem {
             Some(problem) => Err(problem.clone()),

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use conclave_capture::CaptureError;
 use conclave_identity::{Holder, InvitationContent};
 
 use super::{
@@ -24,7 +25,9 @@ use crate::{
             data::{CredentialCard, HomeAction, HomeData, file_name, rows},
         },
         path::data::Purpose,
+        preview::data::ToneView,
         settings::data::{SettingsAction, SettingsData},
+        unlock::data::card_name,
     },
     settings::Recent,
 };
@@ -219,11 +222,26 @@ impl App {
         self.looking = self.looking || self.jobs.run("devices", move || Done::Devices(Box::new(list())));
     }
 
+    /// Plays a tone to the loudspeaker that is chosen.
+    pub(super) fn test_tone(&mut self) {
+        let (play, choice) = (self.play_tone, self.settings.speaker.parse().unwrap_or_default());
+        let playing = self.jobs.run("tone", move || Done::Tone(play(&choice)));
+        self.tone = ToneView { playing, said: None };
+    }
+
+    pub(super) fn on_tone(&mut self, result: Result<String, CaptureError>) {
+        let said = match result {
+            Ok(name) => self.words.tell("tone-played", [("name", name.into())]),
+            Err(error) => explain::capture(&error, &self.words),
+        };
+        self.tone = ToneView { playing: false, said: Some(said) };
+    }
+
     pub(super) fn settings_data(&self) -> SettingsData {
         let [cameras, microphones, speakers] = super::entry::pickers(&self.devices, &self.settings, &self.words);
         SettingsData {
             credential: self.settings.credential.as_deref().map(|path| match credential::address(path) {
-                Some(_) => self.words.tell("unlock-card", [("file", credential::name(path).into())]),
+                Some(_) => card_name(&credential::name(path), &self.words),
                 None => path.display().to_string(),
             }),
             cameras,
@@ -232,6 +250,7 @@ impl App {
             camera_on: self.settings.camera_on,
             microphone_on: self.settings.microphone_on,
             original_sound: self.settings.original_sound,
+            tone: self.tone.clone(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -246,6 +265,7 @@ impl App {
                 self.holder = None;
             }
             SettingsAction::Choose(kind, word) => self.settings.choose(kind, word),
+            SettingsAction::TestTone => return self.test_tone(),
             SettingsAction::LookForDevices => return self.look_for_devices(),
             SettingsAction::CameraOn(on) => self.settings.camera_on = on,
             SettingsAction::MicrophoneOn(on) => self.settings.microphone_on = on,

@@ -218,7 +218,7 @@ impl App {
     }
 
     /// The credential has to be unlocked again.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.holder = None;
         self.lock.seal = None;
         self.password = Password::with_room();

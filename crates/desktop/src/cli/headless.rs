@@ -64,7 +64,16 @@ impl Participant {
             waker.came.notify_one();
         };
         let (client, notices) = Client::start(config, Arc::new(wake))?;
-        Ok(Self { client, notices, woken, said: None, entered: false, orders: None, standing: Vec::new(), began_sharing: false })
+        Ok(Self {
+            client,
+            notices,
+            woken,
+            said: None,
+            entered: false,
+            orders: None,
+            standing: Vec::new(),
+            began_sharing: false,
+        })
     }
 
     /// Takes orders from standard input from now on.
@@ -78,8 +87,8 @@ impl Participant {
         let Some(orders) = &self.orders else { return };
         while let Some(line) = lead::next(orders) {
             match lead::parse(&line, snapshot) {
-                Ok(order) => {
-                    if let Err(error) = self.client.try_send(Command::Lead(order)) {
+                Ok(wanted) => {
+                    if let Err(error) = self.client.try_send(wanted.into()) {
                         println!("{error}");
                     }
                 }

@@ -223,7 +223,10 @@ mod tests {
         for (line, share) in [
             ("share test".to_owned(), Share::Screen(test.clone(), snapshot.level)),
             ("share test unclassified".to_owned(), Share::Screen(test, Level::Unclassified)),
-            ("share screen:HDMI-1 secret".to_owned(), Share::Screen(ScreenChoice::Screen("HDMI-1".into()), Level::Secret)),
+            (
+                "share screen:HDMI-1 secret".to_owned(),
+                Share::Screen(ScreenChoice::Screen("HDMI-1".into()), Level::Secret),
+            ),
             ("stop sharing".to_owned(), Share::StopSharer),
             (format!("grant {}", member.person.name), Share::Grant(member.leaf)),
             (format!("refuse {}", member.person.name), Share::Deny(member.leaf)),
@@ -235,7 +238,20 @@ mod tests {
     #[test]
     fn what_is_no_order_is_named() {
         let snapshot = snapshot();
-        for line in ["", "admit", "lock now", "promote Anna", "level", "level cosmic", "eject Nobody", "deny Nobody", "grant Nobody", "share", "share nothing", "share test cosmic"] {
+        for line in [
+            "",
+            "admit",
+            "lock now",
+            "promote Anna",
+            "level",
+            "level cosmic",
+            "eject Nobody",
+            "deny Nobody",
+            "grant Nobody",
+            "share",
+            "share nothing",
+            "share test cosmic",
+        ] {
             let error = parse(line, &snapshot).unwrap_err().to_string();
             let about = line.split(' ').next_back().unwrap_or_default();
             assert!(error.contains(about), "{line}: {error}");

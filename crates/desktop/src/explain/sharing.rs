@@ -83,12 +83,9 @@ mod tests {
 
     #[test]
     fn whoever_sends_a_screen_without_leave_is_named() {
-        for why in [
-            ShareFault::NoLeave,
-            ShareFault::NoLabel,
-            ShareFault::NotDeciding,
-            ShareFault::LabelAbove(Level::Secret),
-        ] {
+        for why in
+            [ShareFault::NoLeave, ShareFault::NoLabel, ShareFault::NotDeciding, ShareFault::LabelAbove(Level::Secret)]
+        {
             let who = Some("Jonas Weber".to_owned());
             let said = notice(&SharingNotice::Withheld { who, why, frames: 9 }, &Words::english());
             assert!(said.starts_with("Jonas Weber"), "{said}");

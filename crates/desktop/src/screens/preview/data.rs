@@ -31,6 +31,8 @@ pub struct PreviewData {
     pub microphones: Picker,
     /// Which loudspeaker.
     pub speakers: Picker,
+    /// The test of the loudspeaker.
+    pub tone: ToneView,
     /// What happens at the door, in words, where it is not plain.
     pub door: Option<String>,
     /// Whether the meeting can be entered, or why not, in words.
@@ -50,6 +52,15 @@ pub struct SourceView {
     pub problem: Option<String>,
     /// How loud, from 0 to 1.
     pub level: f32,
+}
+
+/// How a test of the loudspeaker stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToneView {
+    /// Whether a tone is being played.
+    pub playing: bool,
+    /// What came of the last one, in words.
+    pub said: Option<String>,
 }
 
 /// A list to choose a device from.
@@ -84,6 +95,8 @@ pub enum Kind {
 /// What the person wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PreviewAction {
+    /// Play a tone to the loudspeaker.
+    TestTone,
     /// Into the meeting.
     Enter,
     /// Back to the first screen.

@@ -2,7 +2,7 @@
 
 use egui::{Align, ComboBox, CornerRadius, Layout, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 
-use super::data::{Kind, Picker, PickerAction, PreviewAction, PreviewData};
+use super::data::{Kind, Picker, PickerAction, PreviewAction, PreviewData, ToneView};
 use crate::{
     icons::Icon,
     screens::control::{self, data::ControlData},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Room for everything beside the picture, a title and a warning of two lines each included.
-const SIDE_HEIGHT: f32 = 556.0;
+const SIDE_HEIGHT: f32 = 620.0;
 
 /// Height of the way in, while it has nothing to say.
 const WAY_IN: f32 = 112.0;
@@ -169,6 +169,9 @@ fn choices(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<P
             None => {}
         }
     }
+    if tone(ui, &data.tone, words) {
+        *action = Some(PreviewAction::TestTone);
+    }
 }
 
 fn way_in(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<PreviewAction>) {
@@ -191,6 +194,17 @@ fn way_in(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<Pr
             *action = Some(PreviewAction::Back);
         }
     });
+}
+
+/// A button that plays a tone, and what came of it; returns whether it was pressed.
+pub fn tone(ui: &mut Ui, data: &ToneView, words: &Words) -> bool {
+    let word = words.say(if data.playing { "tone-playing" } else { "tone-play" });
+    let pressed = ui.add(PushButton::new(Weight::Secondary, word).enabled(!data.playing)).clicked();
+    if let Some(said) = &data.said {
+        let response = widgets::text(ui, Type::Small, colour::TEXT_MUTED, said.clone());
+        response.widget_info(|| WidgetInfo::labeled(Role::Alert, true, said));
+    }
+    pressed
 }
 
 /// A list of devices; returns what was done with it now.

@@ -1,6 +1,6 @@
 //! What the settings show.
 
-use crate::screens::preview::data::{Kind, Picker};
+use crate::screens::preview::data::{Kind, Picker, ToneView};
 
 /// Everything on the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct SettingsData {
     pub microphone_on: bool,
     /// Whether the microphone's sound is sent as it is.
     pub original_sound: bool,
+    /// The test of the loudspeaker.
+    pub tone: ToneView,
     /// The version of the app.
     pub version: &'static str,
 }
@@ -44,4 +46,6 @@ pub enum SettingsAction {
     MicrophoneOn(bool),
     /// Send the microphone's sound as it is, or prepared.
     OriginalSound(bool),
+    /// Play a tone.
+    TestTone,
 }

@@ -7,7 +7,7 @@ use crate::{
     icons::Icon,
     screens::preview::{
         data::{Kind, PickerAction},
-        ui::pick,
+        ui::{pick, tone},
     },
     shortcuts,
     theme::{Type, colour, space},
@@ -83,6 +83,9 @@ fn devices(ui: &mut Ui, data: &SettingsData, words: &Words, action: &mut Option<
             Some(PickerAction::Chosen(word)) => *action = Some(SettingsAction::Choose(kind, word)),
             None => {}
         }
+    }
+    if tone(ui, &data.tone, words) {
+        *action = Some(SettingsAction::TestTone);
     }
     ui.add_space(space::S);
     let mut camera = data.camera_on;

@@ -365,7 +365,8 @@ mod tests {
             snapshot.participants[1].screen = SourceState::Missing;
             snapshot.participants[1].screen_seen = true;
         });
-        let shown = made.shown.as_ref().map(|shown| (shown.spoken.as_str(), shown.show_picture, shown.missing.as_str()));
+        let shown =
+            made.shown.as_ref().map(|shown| (shown.spoken.as_str(), shown.show_picture, shown.missing.as_str()));
         let spoken = "Maria Dimitrova, Bulgaria, shares a screen. Level of what is shown: RESTREINT UE/EU RESTRICTED.";
         assert_eq!(shown, Some((spoken, false, "Maria Dimitrova shows no picture at the moment.")));
         assert_eq!(made.replaces.as_deref(), Some("Maria Dimitrova"));

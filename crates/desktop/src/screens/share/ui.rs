@@ -104,13 +104,7 @@ pub fn own(
     Some(rect)
 }
 
-fn own_buttons(
-    ui: &mut Ui,
-    data: &ShareData,
-    view: &mut ShareView,
-    words: &Words,
-    action: &mut Option<ShareAction>,
-) {
+fn own_buttons(ui: &mut Ui, data: &ShareData, view: &mut ShareView, words: &Words, action: &mut Option<ShareAction>) {
     match &data.own {
         Own::Idle => {}
         Own::Asking => {
@@ -227,7 +221,6 @@ fn obstacle(data: &ShareData, picker: &Picker, words: &Words) -> Option<String> 
 fn choose_source(ui: &mut Ui, height: f32, sources: Option<&Screens>, picker: &mut Picker, words: &Words) -> bool {
     let Some(sources) = sources else {
         widgets::text(ui, Type::Body, colour::TEXT_MUTED, words.say("share-looking"));
-        ui.ctx().request_repaint_after(std::time::Duration::from_millis(200));
         return false;
     };
     let rows = rows(&sources.sources, words);

@@ -3,6 +3,8 @@
 use conclave_model::Level;
 use zeroize::Zeroizing;
 
+use crate::words::Words;
+
 /// Everything on the screen for the password.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnlockData {
@@ -18,6 +20,14 @@ pub struct UnlockData {
     pub problem: Option<String>,
     /// Whether the password is being tried.
     pub busy: bool,
+}
+
+/// What a card is called that has this label; none where an office's policy takes whatever is in the reader.
+pub fn card_name(label: &str, words: &Words) -> String {
+    match label {
+        "" => words.say("unlock-card-any"),
+        label => words.tell("unlock-card", [("file", label.into())]),
+    }
 }
 
 /// What a verified invitation says of its meeting.

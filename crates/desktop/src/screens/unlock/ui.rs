@@ -2,7 +2,7 @@
 
 use egui::{Key, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo};
 
-use super::data::{MeetingFacts, Password, UnlockAction, UnlockData};
+use super::data::{MeetingFacts, Password, UnlockAction, UnlockData, card_name};
 use crate::{
     icons::{self, Icon},
     shortcuts,
@@ -69,7 +69,7 @@ fn card(ui: &mut Ui, data: &UnlockData, password: &mut Password, words: &Words) 
         ui,
         Type::Small,
         colour::TEXT_MUTED,
-        words.tell(if data.card { "unlock-card" } else { "unlock-file" }, [("file", file.as_str().into())]),
+        if data.card { card_name(file, words) } else { words.tell("unlock-file", [("file", file.as_str().into())]) },
     );
     let label = widgets::text(
         ui,
