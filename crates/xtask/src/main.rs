@@ -7,6 +7,7 @@ mod directions;
 mod fuzz;
 mod gates;
 mod manual;
+mod notices;
 mod package;
 mod run;
 mod soak;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    manual,
+    manual, notices,
     run::{cargo, cargo_with, command, root, succeeds, target_directory},
 };
 
@@ -22,7 +22,7 @@ const PROGRAMS: &[&str] = &["conclave", "conclave-relay", "conclave-registry"];
 /// The profile of what is shipped: optimised as for release, in a folder of its own, because its flags differ.
 const PROFILE: &str = "shipped";
 
-/// Builds what is shipped, writes the manual pages and makes the packages under `target/packages`.
+/// Builds what is shipped, writes the manual pages and the licences of what is inside, and makes the packages under `target/packages`.
 ///
 /// # Errors
 /// Where the build or the packaging fails; the tool's words stand above. Where a program holds a path of this machine.
@@ -38,6 +38,7 @@ pub(crate) fn make() -> Result<()> {
         hidden.check(&built.join(program))?;
     }
     manual::write(&built, &built.join("man"))?;
+    notices::write(&built)?;
     let folder = target_directory()?.join("packages");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for (krate, name) in PACKAGES {
