@@ -16,7 +16,7 @@ use conclave_model::{
         signal::{Commit, FromRelay, Joined, Neighbour, ToRelay},
     },
 };
-use conclave_session::{EndReason, Event, Input, Output, Session, SessionConfig};
+use conclave_session::{Command, EndReason, Event, Input, MemberState, Output, Session, SessionConfig, SourceState};
 use conclave_transport::{Output as PathOutput, Path, Slot};
 
 /// Now, in seconds since 1970-01-01 UTC.
@@ -37,6 +37,8 @@ pub struct Stage {
     pub session: Session,
     /// The other member.
     pub other: Group,
+    /// What the session said to the members, sealed.
+    pub heard: Vec<Bytes>,
     /// Why the session is over, if it is.
     pub ended: Option<EndReason>,
     relay: Path,
@@ -59,6 +61,8 @@ impl Stage {
             take_over: true,
         };
         let mut session = Session::new(config, SocketAddr::from(CLIENT), now).unwrap();
+        let state = MemberState { microphone: SourceState::On, ..MemberState::default() };
+        session.handle_input(Input::Command(Command::Announce(state)), now).unwrap();
         let Output::Signal(ToRelay::Hello(hello)) = session.poll_output() else { panic!("no hello") };
         let mut relay = Path::relay(&[SocketAddr::from(RELAY)], now);
         relay.connect(&hello.transport, now).unwrap();
@@ -69,7 +73,7 @@ impl Stage {
         let neighbours = vec![Neighbour { peer: PEER, leaf: other.members()[0].reference }];
         let transport = relay.local();
         let joined = Joined { peer: ME, transport, create: false, neighbours, revocations: Vec::new() };
-        let mut stage = Self { session, other, ended: None, relay, now };
+        let mut stage = Self { session, other, heard: Vec::new(), ended: None, relay, now };
         stage.signal(FromRelay::Joined(joined));
         let epoch = stage.other.epoch();
         stage.signal(FromRelay::Welcome { epoch, welcome: pending.welcome.unwrap() });
@@ -130,6 +134,7 @@ impl Stage {
                     self.on_commit(commit);
                     moved = true;
                 }
+                Output::Signal(ToRelay::Broadcast(message)) if self.heard.len() < 16 => self.heard.push(message),
                 Output::Event(Event::Ended(reason)) => self.ended = Some(reason),
                 Output::Event(_) | Output::RemoteFrame(_) | Output::Signal(_) => {}
                 Output::Wake(_) => break,

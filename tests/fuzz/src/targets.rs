@@ -6,6 +6,7 @@ mod group;
 mod media;
 mod papers;
 mod signals;
+mod tls;
 
 /// What is fuzzed.
 pub struct Target {
@@ -46,10 +47,12 @@ const fn slow(name: &'static str, make: fn() -> Case, longest: usize, inputs: u6
     Target { name, make, longest, inputs, may_abort: false }
 }
 
-static TARGETS: [Target; 25] = [
+static TARGETS: [Target; 27] = [
     quick("to_relay", signals::to_relay, 16 << 10),
     quick("from_relay", signals::from_relay, 16 << 10),
     slow("session_signals", signals::session_signals, 16 << 10, 1500),
+    slow("member_content", signals::member_content, 4 << 10, 1000),
+    slow("handshake", tls::handshake, 64, 600),
     slow("key_package", group::key_package, 8 << 10, 1000),
     slow("welcome", group::welcome, 64, 60),
     slow("commit", group::commit, 64, 1000),

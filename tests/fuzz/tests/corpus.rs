@@ -35,7 +35,7 @@ macro_rules! withstand {
 }
 
 withstand! {
-    to_relay from_relay session_signals
+    to_relay from_relay session_signals member_content handshake
     key_package welcome commit message pulse memory
     sframe descriptor packets
     redundant_sound opus av1

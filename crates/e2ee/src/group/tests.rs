@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod content;
 mod frames;
 mod governed;
 mod hostile;

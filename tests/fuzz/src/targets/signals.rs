@@ -8,8 +8,8 @@ use conclave_e2ee::Work;
 use conclave_model::{
     Epoch, Layer, LeafRef, MeetingId, PeerId, TrackKind,
     wire::signal::{
-        Arrival, Commit, Dismissal, Endpoint, FromRelay, Hello, Joined, Neighbour, Refusal, SignalError, ToRelay,
-        TrackName, VERSION, Wish, decode_from_relay, decode_to_relay, encode,
+        Arrival, Commit, Delay, Dismissal, Endpoint, FromRelay, Hello, Joined, Neighbour, Refusal, SignalError,
+        ToRelay, TrackName, VERSION, Wish, decode_from_relay, decode_to_relay, encode,
     },
 };
 
@@ -49,6 +49,8 @@ pub(super) fn to_relay() -> Case {
         ToRelay::Pulse(bytes),
         ToRelay::Object { epoch: Epoch(u64::MAX) },
         ToRelay::Dismiss { peer, why: Dismissal::Ejected },
+        ToRelay::Delay { peer, why: Some(Delay::Locked) },
+        ToRelay::Delay { peer, why: None },
         ToRelay::Leave,
     ];
     Case::new(messages.iter().map(|message| encode(message).to_vec()).collect(), |input| {
@@ -81,6 +83,9 @@ fn relay_messages() -> Vec<FromRelay> {
         FromRelay::KeyFrameWanted { track: TrackKind::Camera, layer: Layer(1) },
         FromRelay::LayersWanted { track: TrackKind::Camera, layers: 0b101 },
         FromRelay::LayersWanted { track: TrackKind::Microphone, layers: 0xff },
+        FromRelay::Squeezed(vec![TrackName { peer: PEER, track: TrackKind::Camera }; 2]),
+        FromRelay::Delayed(Some(Delay::Locked)),
+        FromRelay::Revocations(vec![Bytes::from_static(b"a list"); 3]),
         FromRelay::Refused(Refusal::Full),
     ]
 }
@@ -90,6 +95,21 @@ pub(super) fn from_relay() -> Case {
         if let Ok(message) = decode_from_relay(input) {
             same_again(&message, &encode(&message), decode_from_relay);
         }
+    })
+}
+
+/// A member survives whatever another member says by its own keys.
+pub(super) fn member_content() -> Case {
+    let mut stage = Stage::new();
+    // What the session says to the members is what they may say to it.
+    let valid: Vec<Vec<u8>> =
+        stage.heard.iter().filter_map(|sealed| Some(stage.other.open_message(sealed).ok()?.1)).collect();
+    assert!(!valid.is_empty(), "the session has announced itself");
+    Case::new(valid, move |input| {
+        let message = stage.other.seal_message(input).unwrap();
+        stage.signal(FromRelay::Broadcast { from: PEER, message });
+        stage.pass(std::time::Duration::from_millis(5));
+        assert!(!stage.session.is_over(), "another member has ended it: {:?}", stage.ended);
     })
 }
 
