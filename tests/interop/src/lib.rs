@@ -4,10 +4,12 @@
 //! `conclave-recorder` writes of what it decoded, [`compare`] holds the two against each other, and [`world`] starts the
 //! office tool, the relay and the clients as separate processes. [`tap`] keeps all that passes between clients and
 //! relay, [`memory`] copies the memory of a process, [`markers`] are what is looked for in all of these;
-//! [`display`] is an X11 display to be shared.
+//! [`display`] is an X11 display to be shared, [`desk`] a Wayland desktop.
 
 pub mod clip;
 pub mod compare;
+#[cfg(target_os = "linux")]
+pub mod desk;
 #[cfg(target_os = "linux")]
 pub mod display;
 pub mod markers;

@@ -43,7 +43,7 @@ fn whoever_takes_the_card_out_is_out_and_comes_back_with_card_and_pin() {
 
     let mut without = luc("pin");
     assert!(!without.wait(10 * OUT).unwrap());
-    assert!(world.log("join-1").contains("there is no such card"), "{}", world.log("join-1"));
+    assert!(world.log("join-1").contains("there is no card; is it inserted"), "{}", world.log("join-1"));
 
     let said = world.said("join-0");
     card.put_in().unwrap();

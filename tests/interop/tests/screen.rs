@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
 use std::{
+    process::Command,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
@@ -13,10 +14,14 @@ use std::{
 
 use conclave_capture::{
     Clock, ScreenChoice, ScreenError, ScreenEvent, ScreenKind, ScreenPause, ScreenStream, ScreenWish, TestPage,
-    screen::{draw_page, list_screens_at},
+    screen::{DrawnPage, draw_page, list_screens_at},
 };
 use conclave_codec::quality::{psnr, ssim};
-use conclave_interop_tests::display::Display;
+use conclave_interop_tests::{
+    display::Display,
+    recording::{self, Frame},
+    world::{PASSWORD, World},
+};
 use conclave_model::{MediaTime, Picture};
 use x11rb::protocol::{
     randr::{self, MonitorInfo},
@@ -236,4 +241,56 @@ fn what_cannot_be_shared_is_told_in_words() {
     drop(display);
     let told = shared.told();
     assert!(matches!(told, ScreenEvent::Lost(ScreenError::Broken { .. })), "{told:?}");
+}
+
+#[test]
+fn a_window_shared_in_a_meeting_is_seen_sharply_by_another_and_so_is_its_next_page() {
+    const SIZE: (u16, u16) = (800, 600);
+    const SOURCES: [&str; 4] = ["--camera", "off", "--microphone", "off"];
+    const LISTEN: u64 = 16;
+    let people =
+        [("Anna Virtanen", "Finland", "FI"), ("Luc Hoffmann", "Luxembourg", "LU"), ("Maria Borg", "Malta", "MT")];
+    let display = Display::start(1280, 720).unwrap();
+    let window = display.window("Draft conclusions", (100, 50), SIZE).unwrap();
+    let pages = DrawnPage::new(TestPage::Slides, SIZE.0.into(), SIZE.1.into()).unwrap();
+    let [first, second] = [0, 75].map(|number| pages.draw(number, MediaTime(0)).unwrap());
+    display.draw(window, first.planes()[0], SIZE.0).unwrap();
+    park_pointer(&display);
+
+    let world = World::new(&people, None).unwrap();
+    let _relay = world.relay().unwrap();
+    let mut chair = world.client(0).led().with(SOURCES).start("meeting.conclave").unwrap();
+    world.until("join-0", "In the meeting").unwrap();
+    let luc = world.client(1).led().with(SOURCES).at_display(display.name());
+    let mut luc = luc.start("meeting.conclave").unwrap();
+    world.until("join-1", "members: Anna Virtanen, Luc Hoffmann").unwrap();
+    luc.order(&format!("share {}", id(window))).unwrap();
+    world.until("join-0", "asking to share: Luc Hoffmann").unwrap();
+    chair.order("grant Luc Hoffmann").unwrap();
+    world.until("join-1", "own screen: shared").unwrap();
+
+    let output = world.path("recording");
+    std::fs::create_dir(&output).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conclave-recorder"));
+    command.arg(world.path("meeting.conclave")).arg("--credential").arg(world.credential(2));
+    command.args(["--password", PASSWORD, "--from", people[1].0, "--screen", "--seconds", &LISTEN.to_string()]);
+    command.arg("--output").arg(&output);
+    let mut recorder = world.start(command, "recorder").unwrap();
+    world.until("join-1", "Maria Borg").unwrap();
+    // The first page is seen for a while.
+    assert!(!recorder.wait(Duration::from_secs(LISTEN / 2)).unwrap_or(false), "{}", world.log("recorder"));
+    display.draw(window, second.planes()[0], SIZE.0).unwrap();
+    assert!(recorder.wait(Duration::from_secs(LISTEN + 30)).unwrap(), "{}", world.log("recorder"));
+
+    let frames = recording::read_frames(&output).unwrap();
+    let likeness = |page: &Picture, frame: &Frame| {
+        let mut found = Picture::black(SIZE.0.into(), SIZE.1.into(), MediaTime(0)).unwrap();
+        assert_eq!((frame.width, frame.height), (SIZE.0.into(), SIZE.1.into()));
+        found.planes_mut()[0].copy_from_slice(&frame.luma);
+        ssim(page, &found).unwrap()
+    };
+    let best = frames.iter().map(|frame| likeness(&first, frame)).fold(0.0, f64::max);
+    let last = likeness(&second, frames.last().expect("a picture of the window"));
+    println!("in a meeting: SSIM {best:.4} and, of the next page, {last:.4}; {} pictures", frames.len());
+    assert!(best > 0.98 && last > 0.98, "{best:.4}, {last:.4} after {} pictures", frames.len());
 }

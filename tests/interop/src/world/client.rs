@@ -23,6 +23,7 @@ pub struct Client<'a> {
     words: Vec<OsString>,
     leads: bool,
     traces: bool,
+    display: Option<String>,
 }
 
 impl World {
@@ -36,6 +37,7 @@ impl World {
             words: Vec::new(),
             leads: false,
             traces: false,
+            display: None,
         }
     }
 }
@@ -72,6 +74,12 @@ impl Client<'_> {
         Self { traces: true, ..self }
     }
 
+    /// At this X11 display, whose screens and windows it can share.
+    #[must_use]
+    pub fn at_display(self, name: &str) -> Self {
+        Self { display: Some(name.to_owned()), ..self }
+    }
+
     /// Starts it.
     ///
     /// # Errors
@@ -85,6 +93,9 @@ impl Client<'_> {
         if self.leads {
             command.arg("--orders");
             input = Stdio::piped();
+        }
+        if let Some(display) = self.display {
+            command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY");
         }
         if self.traces {
             command.env("CONCLAVE_LOG", "trace").env("SSLKEYLOGFILE", self.world.path(TLS_KEYS));
