@@ -4,7 +4,7 @@ use conclave_model::MediaTime;
 
 pub use crate::sound::wav::WavProblem;
 use crate::{
-    CaptureError, Clock, DeviceKind, PIECE_SAMPLES, MicrophoneChoice, OpenedSound, SAMPLE_RATE, Turns,
+    CaptureError, Clock, DeviceKind, MicrophoneChoice, OpenedSound, PIECE_SAMPLES, SAMPLE_RATE, Turns,
     sound::{
         input,
         wav::{self, PIECE_LENGTH},

@@ -235,16 +235,16 @@ mod tests {
         let mut last = None;
         for step in 0..500_u64 {
             let off = [0, 9_000, 3_000, 12_000][step as usize % 4];
-            assert!(!timeline.measure(1_000_000 + step * 20_000 + off));
+            assert!(!timeline.measure(1_000_000 + step * 10_000 + off));
             let time = timeline.next_frame().0;
             if let Some(last) = last {
                 let gap: u64 = time - last;
-                assert!((19_000..21_500).contains(&gap), "{gap} µs");
+                assert!((9_500..10_750).contains(&gap), "{gap} µs");
             }
             last = Some(time);
         }
         let end = last.expect("times");
-        assert!(end.abs_diff(1_000_000 + 499 * 20_000 + 6_000) < 6_000, "{end}");
+        assert!(end.abs_diff(1_000_000 + 499 * 10_000 + 6_000) < 6_000, "{end}");
     }
 
     #[test]
