@@ -43,7 +43,10 @@ fn an_office_makes_a_credential_on_a_card_and_invites_it() {
     );
 
     for (line, wanted) in [
-        (format!("card check pkcs11:token=Other?module-path={module} --pin-file pin"), "there is no such card"),
+        (
+            format!("card check pkcs11:token=Other?module-path={module} --pin-file pin"),
+            "there is no card \"Other\"; there is \"",
+        ),
         (format!("card check {card};object=x --pin-file pin"), "no such card"),
         ("card list --module nowhere.so".to_owned(), "nowhere.so cannot be loaded as a PKCS#11 module"),
     ] {
