@@ -115,8 +115,24 @@ impl Unvouched {
                 self.entrance.neighbours.departed(who);
             }
             FromRelay::Refused(refusal) => return (Next::Ended(EndReason::Refused(refusal)), Ok(())),
-            later if self.held.len() < MAX_HELD => self.held.push(later),
-            _ => link.ignored(),
+            later @ (FromRelay::Joined(_)
+            | FromRelay::CommitRefused { .. }
+            | FromRelay::Welcome { .. }
+            | FromRelay::Broadcast { .. }
+            | FromRelay::Annulled { .. }
+            | FromRelay::KeyFrameWanted { .. }
+            | FromRelay::LayersWanted { .. }
+            | FromRelay::Squeezed(_)
+            | FromRelay::Heard { .. }
+            | FromRelay::Resumed { .. }
+            | FromRelay::Delayed(_)
+            | FromRelay::Revocations(_)) => {
+                if self.held.len() < MAX_HELD {
+                    self.held.push(later);
+                } else {
+                    link.ignored();
+                }
+            }
         }
         (self.decide(link, now), result)
     }

@@ -1,7 +1,12 @@
 //! Screens and windows of a real X11 display, shared by the real code and compared with what was drawn.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    reason = "a test may stop at once, and says what it measured"
+)]
 
 use std::{
     process::Command,

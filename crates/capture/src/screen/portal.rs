@@ -90,13 +90,12 @@ async fn has_closed(session: &Session<Screencast>) {
 }
 
 fn explain(error: Error) -> ScreenError {
-    match error {
-        Error::Response(ResponseError::Cancelled | ResponseError::Other) => ScreenError::Declined,
-        Error::PortalNotFound(_) => {
-            ScreenError::NoPortal { reason: "no portal for sharing the screen answers".to_owned() }
-        }
-        other => ScreenError::NoPortal { reason: other.to_string() },
+    if matches!(error, Error::Response(ResponseError::Cancelled | ResponseError::Other)) {
+        return ScreenError::Declined;
     }
+    let is_missing = matches!(error, Error::PortalNotFound(_));
+    let reason = if is_missing { "no portal for sharing the screen answers".to_owned() } else { error.to_string() };
+    ScreenError::NoPortal { reason }
 }
 
 /// Waits for `future`; `None` where `stop` is set meanwhile.

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_odd_line_is_cut_off_and_the_others_stay_where_they_are() {
-        let stripes = |x: u32, _| if x % 2 == 0 { [255; 3] } else { [0; 3] };
+        let stripes = |x: u32, _| if x.is_multiple_of(2) { [255; 3] } else { [0; 3] };
         let picture = Shaper::new(WISH).picture(&filled(65, 37, stripes), MediaTime(0)).unwrap();
         assert_eq!((picture.width(), picture.height()), (64, 36));
         let row = &picture.planes()[0][64 * 20..64 * 21];
@@ -167,7 +167,7 @@ mod tests {
     /// A triangle filter leaves half of the contrast, 110.
     #[test]
     fn lines_of_two_pixels_survive_halving() {
-        let stripes = |_, y: u32| if y / 2 % 2 == 0 { [255; 3] } else { [0; 3] };
+        let stripes = |_, y: u32| if (y / 2).is_multiple_of(2) { [255; 3] } else { [0; 3] };
         let picture = Shaper::new(WISH).picture(&filled(3840, 128, stripes), MediaTime(0)).unwrap();
         let column: Vec<u8> = picture.planes()[0].chunks(1920).skip(20).take(8).map(|row| row[900]).collect();
         assert!(column.chunks(2).all(|pair| pair[0].abs_diff(pair[1]) > 150), "{column:?}");

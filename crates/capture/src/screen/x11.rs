@@ -115,12 +115,14 @@ impl From<ReplyError> for Trouble {
     fn from(error: ReplyError) -> Self {
         match error {
             ReplyError::ConnectionError(error) => error.into(),
-            ReplyError::X11Error(error) => match error.error_kind {
-                ErrorKind::Window | ErrorKind::Drawable | ErrorKind::Pixmap | ErrorKind::Match | ErrorKind::Value => {
-                    Self::Stale
+            ReplyError::X11Error(error) => {
+                use ErrorKind::{Drawable, Match, Pixmap, Value, Window};
+                let kind = error.error_kind;
+                if matches!(kind, Window | Drawable | Pixmap | Match | Value) {
+                    return Self::Stale;
                 }
-                kind => Self::Fatal(ScreenError::Broken { reason: format!("the display refuses: {kind:?}") }),
-            },
+                Self::Fatal(ScreenError::Broken { reason: format!("the display refuses: {kind:?}") })
+            }
         }
     }
 }

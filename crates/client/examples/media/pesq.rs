@@ -8,8 +8,11 @@ use std::{
 
 use super::{Options, sources::resample};
 
+/// What was said, and what was heard of it.
+type Pair<'a> = (&'a [f32], &'a [f32]);
+
 /// Scores each pair of source and heard sound (48 kHz); NaN for all where Python or the package cannot be had.
-pub(crate) fn score(options: &Options, pairs: &[(&[f32], &[f32])]) -> Vec<f64> {
+pub(crate) fn score(options: &Options, pairs: &[Pair<'_>]) -> Vec<f64> {
     let nothing = || vec![f64::NAN; pairs.len()];
     let Some(python) = &options.python else { return nothing() };
     let folder = options.out.join(format!("pesq-{}", std::process::id()));
@@ -17,7 +20,7 @@ pub(crate) fn score(options: &Options, pairs: &[(&[f32], &[f32])]) -> Vec<f64> {
     // Not by the name of the package, which Python would then take it for.
     let script = folder.join("score.py");
     std::fs::write(&script, include_str!("pesq.py")).unwrap();
-    let numbered: Vec<(usize, &(&[f32], &[f32]))> = pairs.iter().enumerate().collect();
+    let numbered: Vec<(usize, &Pair<'_>)> = pairs.iter().enumerate().collect();
     // One process for each thread: starting Python takes longer than a score.
     let parts: Vec<_> = numbered.chunks(numbered.len().div_ceil(options.jobs.max(1)).max(1)).collect();
     let scored = options.spread(&parts, |part| part_of(python, &script, &folder, part));
@@ -26,7 +29,7 @@ pub(crate) fn score(options: &Options, pairs: &[(&[f32], &[f32])]) -> Vec<f64> {
     if scores.len() == pairs.len() { scores } else { nothing() }
 }
 
-fn part_of(python: &Path, script: &Path, folder: &Path, pairs: &[(usize, &(&[f32], &[f32]))]) -> Vec<f64> {
+fn part_of(python: &Path, script: &Path, folder: &Path, pairs: &[(usize, &Pair<'_>)]) -> Vec<f64> {
     let mut list = String::new();
     for (number, (clean, heard)) in pairs {
         let [clean_path, heard_path] = ["clean", "heard"].map(|kind| folder.join(format!("{kind}-{number}.f32")));

@@ -252,7 +252,7 @@ impl OwnScreen {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm)]
 
     use super::*;
 

@@ -172,7 +172,7 @@ pub(super) fn standing(snapshot: &Snapshot) -> Vec<String> {
         format!("chair: {chair}"),
         format!("members: {}", members.join(", ")),
         format!("lobby: {}", lobby.join(", ")),
-        format!("sharing: {}", sharing(snapshot, &name)),
+        format!("sharing: {}", sharing(snapshot, name)),
         format!("asking to share: {}", asking.join(", ")),
         format!("own screen: {}", own_screen(&snapshot.own_share)),
         format!("agreed: {}", governance.consent.map_or("nothing", Level::word)),

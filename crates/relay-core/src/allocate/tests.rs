@@ -128,7 +128,7 @@ fn nobody_is_left_out_while_another_has_more_than_the_least() {
         let demands = numbers.demands();
         let budget = Bitrate(numbers.below(6_000_000));
         let given = allocate(budget, &demands);
-        let least = |demand: &Demand| Ladder::of(demand).step(0).map(|(given, cost)| (given, cost));
+        let least = |demand: &Demand| Ladder::of(demand).step(0);
         let pairs = || demands.iter().zip(&given);
         let has_least: u64 = pairs()
             .filter(|(_, given)| given.is_some())

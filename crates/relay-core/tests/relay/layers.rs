@@ -89,16 +89,12 @@ impl Studio {
     fn hear(&mut self) {
         for camera in &mut self.cameras {
             for said in self.room.heard(camera.client) {
-                match said {
-                    FromRelay::LayersWanted { track: TrackKind::Camera, layers } => {
-                        camera.wanted = layers;
-                        camera.told += 1;
-                    }
-                    FromRelay::KeyFrameWanted { track: TrackKind::Camera, layer } => {
-                        camera.key_due[usize::from(layer.0)] = true;
-                        camera.asked[usize::from(layer.0)] += 1;
-                    }
-                    _ => {}
+                if let FromRelay::LayersWanted { track: TrackKind::Camera, layers } = said {
+                    camera.wanted = layers;
+                    camera.told += 1;
+                } else if let FromRelay::KeyFrameWanted { track: TrackKind::Camera, layer } = said {
+                    camera.key_due[usize::from(layer.0)] = true;
+                    camera.asked[usize::from(layer.0)] += 1;
                 }
             }
         }

@@ -80,7 +80,7 @@ fn a_log_that_was_moved_away_ends_there_and_goes_on_in_a_new_file() {
     let folder = Folder::new();
     let moved = folder.0.path().join("audit.1.jsonl");
     let (audit, writer) = Audit::open(&folder.file(), Arc::default()).unwrap();
-    let thread = std::thread::spawn(move || writer.run());
+    let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run()).unwrap();
     audit.note(Record::of(Event::Connected));
     audit.reopen();
     audit.note(Record::of(Event::Left));

@@ -106,7 +106,7 @@ pub(super) fn play(
         let age = given.map(|given| now.duration_since(given));
         let Seen { canvas: Some(canvas), changed, .. } = &mut *seen else { continue };
         let is_due = *changed && age.is_none_or(|age| age >= interval);
-        if !is_due && !age.is_some_and(|age| age >= REFRESH) {
+        if !is_due && age.is_none_or(|age| age < REFRESH) {
             continue;
         }
         if !std::mem::replace(&mut opened, true) {

@@ -111,7 +111,7 @@ impl Grab {
         };
         let (is_shown, is_locked, damage) = prepare(&mut target).map_err(|trouble| match trouble {
             Trouble::Stale if matches!(target, Target::Window { .. }) => ScreenError::UnknownWindow,
-            trouble => trouble.fatal(),
+            trouble @ (Trouble::Stale | Trouble::Fatal(_)) => trouble.fatal(),
         })?;
         let (width, height) = target.size();
         Ok(Self {

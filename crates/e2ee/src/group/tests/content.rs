@@ -103,10 +103,8 @@ fn no_garbled_credential_makes_a_member() {
                 let commit = groups[CHAIR].hostile_commit(malice);
                 let error = verdict(&mut groups[DEPUTY], &commit);
                 let rejected = |reason: &Rejection| matches!(reason, Rejection::Newcomer { .. });
-                let is_refused = match &error {
-                    CommitError::Rejected { reason, .. } => rejected(reason),
-                    other => *other == CommitError::Malformed,
-                };
+                let is_rejected = matches!(&error, CommitError::Rejected { reason, .. } if rejected(reason));
+                let is_refused = is_rejected || error == CommitError::Malformed;
                 assert!(is_refused, "round {round}: {error}");
                 groups[CHAIR].drop_hostile_commit();
             }

@@ -425,7 +425,7 @@ fn an_open_meeting_without_a_chair_shares_as_well() {
     room.share(DINO, Restricted).unwrap();
     assert_eq!(room.shared(), Some((DINO, Restricted)));
     for who in [CHAIR, CARLA] {
-        assert_eq!(room.share(who, Restricted).is_err(), true, "not even the one whose app decides");
+        assert!(room.share(who, Restricted).is_err(), "not even the one whose app decides");
         assert_eq!(room.grant(who, CARLA), Err(ShareError::NotChair));
     }
     // The one whose app decides goes and comes again, knowing nothing.
