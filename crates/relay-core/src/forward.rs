@@ -173,6 +173,11 @@ impl Offer {
         };
         Self { encodings, is_silent: false }
     }
+
+    /// What there is of a track whose publisher is not in the meeting: it takes nothing of a line.
+    pub(crate) fn of_nobody(kind: TrackKind) -> Self {
+        Self { is_silent: true, ..Self::unknown(kind) }
+    }
 }
 
 /// A track as its publisher sends it.

@@ -95,7 +95,7 @@ impl Relay {
         };
         let wishes = peer.watching.wishes();
         let offers: Vec<Offer> =
-            wishes.iter().map(|wish| offer(wish).unwrap_or_else(|| Offer::unknown(wish.name.track))).collect();
+            wishes.iter().map(|wish| offer(wish).unwrap_or_else(|| Offer::of_nobody(wish.name.track))).collect();
         let places: Vec<Option<(ConnectionId, TrackKind)>> = wishes.iter().map(|wish| publisher(wish.name)).collect();
         let sound = Bitrate(meeting.sound.as_bps().saturating_sub(own.as_bps()));
         let Some(peer) = self.peers.get_mut(&receiver) else { return };
