@@ -35,6 +35,8 @@ fn pick(harness: &mut Harness<'_, App>) {
     harness.key_press(Key::S);
     harness.run_steps(3);
     wait_for(harness, "Whole screen HDMI-1");
+    // The picker has grown by the list; from the next picture on it stands in the middle again.
+    harness.run_steps(2);
 }
 
 fn own(sharing: OwnShare) -> SketchEngine {
