@@ -130,9 +130,14 @@ mod tests {
     fn pictures_are_asked_for_as_high_as_they_are_shown_in_physical_pixels() {
         let mut attention = Attention::default();
         let watched = attention.news(&people(2, &[]), &place(1000.0, 300.0), 0.0).unwrap();
-        assert_eq!((leaves(&watched), watched[0].height), (vec![1], 560));
+        // The tile is 496 × 300 points: narrower than 16:9, so the picture is as high as the tile, and cut at the sides.
+        assert_eq!((leaves(&watched), watched[0].height), (vec![1], 600));
+        // The tile is 570 × 300 points: wider than 16:9, so the picture is as wide as the tile, 320.6 points high.
+        let wide = attention.news(&people(2, &[]), &place(2000.0, 300.0), 0.0).unwrap();
+        assert_eq!(wide[0].height, 660);
+        // Five columns and four rows: 144 points high.
         let many = attention.news(&people(20, &[]), &place(1000.0, 600.0), 0.0).unwrap();
-        assert!(many.len() == 19 && many.iter().all(|watched| (200..=280).contains(&watched.height)), "{many:?}");
+        assert_eq!(many.iter().map(|watched| watched.height).collect::<Vec<_>>(), [300; 19]);
     }
 
     #[test]
