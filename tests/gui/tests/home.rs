@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use conclave_capture::{CaptureError, DeviceKind, SpeakerChoice};
@@ -21,7 +21,10 @@ use conclave_identity::{
 };
 use conclave_model::Level;
 use egui::Key;
-use egui_kittest::{Harness, kittest::Queryable as _};
+use egui_kittest::{
+    Harness,
+    kittest::{NodeT as _, Queryable as _},
+};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -290,12 +293,15 @@ fn escape_leads_back_from_the_settings() {
     harness.get_by_label("Open invitation");
 }
 
+/// Plays a tone in place of a device.
+type Tone = fn(&SpeakerChoice) -> Result<String, CaptureError>;
+
+const PLAYED: Tone = |_| Ok("Desk loudspeaker".to_owned());
+const BUSY: Tone = |_| Err(CaptureError::Busy { kind: DeviceKind::Speaker, name: "Headset".into() });
+
 #[test]
 fn a_test_tone_says_what_played_it_or_why_nothing_did() {
-    type Tone = fn(&SpeakerChoice) -> Result<String, CaptureError>;
-    let played: Tone = |_| Ok("Desk loudspeaker".to_owned());
-    let busy: Tone = |_| Err(CaptureError::Busy { kind: DeviceKind::Speaker, name: "Headset".into() });
-    for (tone, said) in [(played, "played to Desk loudspeaker"), (busy, "in use by another program")] {
+    for (tone, said) in [(PLAYED, "played to Desk loudspeaker"), (BUSY, "in use by another program")] {
         let mut harness = window(Options { tone, ..Options::default() });
         harness.get_by_label("Settings").click();
         harness.run_ok();
@@ -303,7 +309,34 @@ fn a_test_tone_says_what_played_it_or_why_nothing_did() {
         wait_for(&mut harness, said);
         harness.run_ok();
         harness.get_by_label("Play a test tone");
+        harness.get_by_label("Back").click();
+        harness.run_ok();
+        harness.get_by_label("Settings").click();
+        harness.run_ok();
+        assert!(harness.query_by_label_contains(said).is_none(), "it is said once");
     }
+}
+
+#[test]
+fn before_entering_one_tone_is_played_at_a_time_and_said_in_words() {
+    /// Held as long as the tone is to last.
+    static LASTS: Mutex<()> = Mutex::new(());
+    let playing: Tone = |choice| {
+        drop(LASTS.lock().unwrap());
+        assert_eq!(*choice, SpeakerChoice::Null, "the one that is chosen");
+        BUSY(choice)
+    };
+    let (_folder, settings, mut start) = papers(|_| {});
+    start.password.0.push_str(PASSWORD);
+    let mut harness = window(Options { settings, start: Start::Join(start), tone: playing, ..Options::default() });
+    wait_for(&mut harness, "Enter the meeting");
+    let lasts = LASTS.lock().unwrap();
+    harness.get_by_label("Play a test tone").click();
+    harness.run_steps(3);
+    assert!(harness.get_by_label("Playing…").accesskit_node().is_disabled());
+    drop(lasts);
+    wait_for(&mut harness, "in use by another program");
+    harness.get_by_label("Play a test tone");
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl App {
             Err(error) => (None, Some(error.to_string())),
         };
         self.look_for_devices();
+        self.forget_tone();
         self.screen = Screen::Entry(Box::new(Entry {
             ticket,
             preview,
@@ -109,6 +110,7 @@ impl App {
                     // Dropping the preview closes the devices without waiting for them.
                     drop(entry);
                 }
+                self.forget_tone();
                 self.end_demonstration();
             }
             PreviewAction::LookForDevices => self.look_for_devices(),
@@ -133,6 +135,7 @@ impl App {
                     }
                     Kind::Speaker => entry.pickers[2].chosen.clone_from(&word),
                 }
+                self.forget_tone();
                 self.settings.choose(kind, word);
                 self.save_settings();
             }

@@ -237,6 +237,11 @@ impl App {
         self.tone = ToneView { playing: false, said: Some(said) };
     }
 
+    /// What was said of the last tone does not hold for another loudspeaker, and not for long.
+    pub(super) fn forget_tone(&mut self) {
+        self.tone.said = None;
+    }
+
     pub(super) fn settings_data(&self) -> SettingsData {
         let [cameras, microphones, speakers] = super::entry::pickers(&self.devices, &self.settings, &self.words);
         SettingsData {
@@ -257,14 +262,20 @@ impl App {
 
     pub(super) fn on_settings(&mut self, action: SettingsAction) {
         match action {
-            SettingsAction::Back => self.screen = Screen::Home,
+            SettingsAction::Back => {
+                self.forget_tone();
+                self.screen = Screen::Home;
+            }
             SettingsAction::ChooseCredential => self.pick(Purpose::Credential),
             SettingsAction::ChooseCard => self.ask(Purpose::Card),
             SettingsAction::ForgetCredential => {
                 self.settings.credential = None;
                 self.holder = None;
             }
-            SettingsAction::Choose(kind, word) => self.settings.choose(kind, word),
+            SettingsAction::Choose(kind, word) => {
+                self.settings.choose(kind, word);
+                self.forget_tone();
+            }
             SettingsAction::TestTone => return self.test_tone(),
             SettingsAction::LookForDevices => return self.look_for_devices(),
             SettingsAction::CameraOn(on) => self.settings.camera_on = on,
