@@ -1,6 +1,6 @@
 //! Where packets of a track go.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conclave_model::{Bitrate, Layer, TrackKind, wire::FrameHead};
 use conclave_transport::Slot;
@@ -10,15 +10,12 @@ use crate::{
     key_frames::KeyFrames,
     meter::Meter,
     relay::ConnectionId,
-    viewers::Viewers,
+    viewers::{LATE, Viewers},
 };
 
 /// What each encoding of a camera takes as a rule, lowest first, and what a screen takes on which something moves.
 const CAMERA: [Bitrate; LAYERS] = [Bitrate::kbps(150), Bitrate::kbps(450), Bitrate::kbps(1_500)];
 const SCREEN: Bitrate = Bitrate::kbps(400);
-
-/// A receiver without picture that waits this long for an encoding to come gets a lower one in the meantime.
-const EMPTY: Duration = Duration::from_millis(500);
 
 /// Somebody who receives a track, and through which of their slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,18 +266,26 @@ impl Published {
 
     /// The layers of which key frames are to be asked for, since subscribers wait and none came; one bit for each.
     pub(crate) fn overdue(&self, now: Instant) -> u8 {
-        let coming = self.coming();
-        let waits = |subscriber: &Subscriber| {
-            let view = &subscriber.view;
-            let (next, since) = view.next.zip(view.since)?;
-            if coming & next.bit() != 0 {
-                return Some(next.bit());
-            }
-            let lower = coming & (next.bit().wrapping_sub(1));
-            let is_empty = view.current.is_none() && since + EMPTY <= now;
-            (is_empty && lower != 0).then(|| 1 << lower.ilog2())
-        };
-        self.subscribers.iter().filter_map(waits).fold(0, |bits, layer| bits | layer)
+        let waits = |subscriber: &Subscriber| self.awaited(&subscriber.view, now);
+        self.subscribers.iter().filter_map(waits).fold(0, |bits, layer| bits | layer.bit())
+    }
+
+    /// The layer of which a key frame is to be asked for, since this receiver waits for it.
+    pub(crate) fn awaited_by(&self, receiver: ConnectionId, now: Instant) -> Option<Layer> {
+        let to = self.subscribers.iter().find(|to| to.connection == receiver)?;
+        self.awaited(&to.view, now)
+    }
+
+    /// The same for one view: the next layer if it comes. One that does not begins with a key frame by itself; who has no
+    /// picture gets a lower one in the meantime, if it takes long or should have come before.
+    fn awaited(&self, view: &View, now: Instant) -> Option<Layer> {
+        let (coming, (next, since)) = (self.coming(), view.next.zip(view.since)?);
+        if coming & next.bit() != 0 {
+            return Some(next);
+        }
+        let lower = (0..next.0).rev().map(Layer).find(|layer| coming & layer.bit() != 0);
+        let is_long = since + LATE <= now || self.viewers.is_late(next, now);
+        lower.filter(|_| view.current.is_none() && is_long)
     }
 
     fn coming(&self) -> u8 {

@@ -12,6 +12,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How long a layer may take to come once its publisher was told that it is wanted.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// A layer that has been asked for so long and does not come leaves nobody waiting without any picture.
+pub(crate) const LATE: Duration = Duration::from_millis(500);
+
 /// A layer that did not come is not counted with for this long: the publisher has no room, no time, or no such camera.
 const ABSENT: Duration = Duration::from_secs(30);
 
@@ -32,6 +35,8 @@ struct Wanted {
     lingers: Option<Instant>,
     /// Until when it is not counted with.
     absent: Option<Instant>,
+    /// Since when its publisher is asked for it.
+    asked: Option<Instant>,
 }
 
 impl Viewers {
@@ -72,6 +77,13 @@ impl Viewers {
         self.layers.get(layer).is_some_and(|wanted| wanted.absent.is_none_or(|until| until <= now))
     }
 
+    /// Whether a layer that does not come is not to be waited for by who has no picture: its publisher was asked long ago,
+    /// for whomever.
+    pub(crate) fn is_late(&self, layer: Layer, now: Instant) -> bool {
+        let asked = self.layers.get(usize::from(layer.0)).and_then(|wanted| wanted.asked);
+        asked.is_some_and(|asked| asked + LATE <= now)
+    }
+
     /// Whether nothing comes though somebody has watched for a while: the camera is closed.
     pub(crate) fn are_ignored(&self, now: Instant) -> bool {
         self.ignored.is_some_and(|since| since + GRACE <= now)
@@ -88,6 +100,10 @@ impl Viewers {
             return None;
         }
         self.told = Some(layers);
+        for (layer, wanted) in (0..).map(Layer).zip(&mut self.layers) {
+            let is_asked = layers & layer.bit() != 0;
+            wanted.asked = is_asked.then(|| wanted.asked.unwrap_or(now));
+        }
         Some(layers)
     }
 }
@@ -154,6 +170,25 @@ mod tests {
         viewers.set_coming(0b100, start + seconds(33.0));
         assert!(viewers.may_come(2, start + seconds(33.0)));
         assert!(!viewers.may_come(7, start));
+    }
+
+    #[test]
+    fn a_layer_is_late_from_its_request_on_whoever_watches() {
+        let start = Instant::now();
+        let mut viewers = Viewers::new(start);
+        assert!(!viewers.is_late(Layer(1), start + LATE), "nobody asked for it");
+        viewers.set(0b010, start);
+        assert_eq!(viewers.news(start), Some(0b011));
+        assert!(!viewers.is_late(Layer(1), start + LATE / 2));
+        // Who watched goes, and another comes before it is given up.
+        viewers.set(0, start + LATE / 2);
+        assert_eq!(viewers.news(start + LATE / 2), None);
+        assert!(viewers.is_late(Layer(1), start + LATE));
+        assert_eq!(viewers.news(start + seconds(3.0)), Some(0));
+        assert!(!viewers.is_late(Layer(1), start + seconds(3.0)), "it is given up");
+        viewers.set(0b010, start + seconds(4.0));
+        assert_eq!(viewers.news(start + seconds(4.0)), Some(0b010));
+        assert!(!viewers.is_late(Layer(1), start + seconds(4.1)) && !viewers.is_late(Layer(7), start + seconds(9.0)));
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use conclave_model::PeerId;
 
 use super::*;
@@ -120,6 +122,29 @@ fn a_viewer_who_waits_in_vain_is_helped_out() {
     let now = now + Duration::from_secs(1);
     track.look(now);
     assert_eq!(track.overdue(now), 0b100, "it comes, and its key frame was lost");
+}
+
+#[test]
+fn who_comes_to_a_layer_that_was_asked_for_in_vain_gets_what_there_is_at_once() {
+    let start = Instant::now();
+    for (asked, expected) in [(true, Some(Layer(1))), (false, None)] {
+        let mut track = Published::new(start);
+        if asked {
+            track.viewers.set(0b100, start);
+            track.viewers.news(start);
+        }
+        let now = start + LATE;
+        for layer in [0, 1] {
+            track.on_picture(&head(layer, 0, false), 1000);
+        }
+        track.look(now);
+        let mut view = View::default();
+        assert_eq!(view.aim(give(2, true), now), Some(Layer(2)));
+        let connection = crate::relay::ConnectionId(1);
+        track.subscribers.push(Subscriber { connection, slot: Slot::Video(0), view });
+        assert_eq!(track.awaited_by(connection, now), expected, "asked before: {asked}");
+        assert_eq!(track.awaited_by(crate::relay::ConnectionId(2), now), None);
+    }
 }
 
 #[test]

@@ -126,13 +126,9 @@ impl Relay {
             return;
         }
         self.tell_viewers(publisher, kind);
-        // An encoding that does not come begins with a key frame by itself.
-        if let Some(layer) = wanted
-            && self
-                .peers
-                .get(&publisher)
-                .and_then(|peer| peer.tracks.get(&kind))
-                .is_some_and(|track| track.comes(layer))
+        let track = self.peers.get(&publisher).and_then(|peer| peer.tracks.get(&kind));
+        if wanted.is_some()
+            && let Some(layer) = track.and_then(|track| track.awaited_by(receiver, now))
         {
             self.want_key_frame(publisher, kind, layer);
         }
