@@ -95,7 +95,7 @@ fn the_level_goes_up_without_those_not_cleared_and_down_with_the_originators_con
     chair.order("level confidential").unwrap();
     assert_eq!(maria.code(LIMIT).unwrap(), REFUSED, "{}", world.log("join-2"));
     let said = world.log("join-2");
-    assert!(said.contains("above the participant's clearance") && !said.contains("level: confidential"), "{said}");
+    assert!(said.contains("above your clearance") && !said.contains("level: confidential"), "{said}");
     for log in ["join-0", "join-1"] {
         world.until(log, "level: confidential").unwrap();
         world.until(log, "members: Anna Virtanen, Luc Hoffmann\n").unwrap();
