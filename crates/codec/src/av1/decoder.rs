@@ -11,16 +11,26 @@ pub struct Av1Decoder {
 }
 
 impl Av1Decoder {
-    /// Opens a decoder.
+    /// Opens a decoder for pictures of any size that a [`Picture`] may have.
     ///
     /// # Errors
     /// [`CodecError::Codec`] where it cannot be opened.
     pub fn new() -> Result<Self, CodecError> {
+        Self::up_to(MAX_SIDE * MAX_SIDE)
+    }
+
+    /// Opens a decoder that refuses pictures of more than `pixels`, before it takes memory for one.
+    ///
+    /// A decoder holds about ten pictures of a stream, at one and a half bytes a pixel.
+    ///
+    /// # Errors
+    /// As [`Av1Decoder::new`].
+    pub fn up_to(pixels: u32) -> Result<Self, CodecError> {
         let mut settings = Settings::new();
         settings.set_n_threads(1);
         settings.set_max_frame_delay(1);
         settings.set_all_layers(false);
-        settings.set_frame_size_limit(MAX_SIDE * MAX_SIDE);
+        settings.set_frame_size_limit(pixels.clamp(1, MAX_SIDE * MAX_SIDE));
         let decoder = Decoder::with_settings(&settings).map_err(|error| CodecError::Codec {
             codec: "rav1d",
             action: "open",

@@ -202,6 +202,18 @@ fn frames_without_their_key_frame_are_errors_and_not_pictures() {
 }
 
 #[test]
+fn a_picture_larger_than_the_decoder_is_for_is_refused_and_the_next_is_shown() {
+    let encoded = |width: u32, height: u32| {
+        let mut encoder = Av1Encoder::new(settings(width, height, 200)).unwrap();
+        encoder.encode(&scene(width, height, 0), true).unwrap().unwrap()
+    };
+    let mut decoder = Av1Decoder::up_to(160 * 90).unwrap();
+    assert!(decoder.decode(&encoded(160, 90)).unwrap().is_some());
+    assert_eq!(decoder.decode(&encoded(176, 90)), Err(CodecError::Bitstream));
+    assert!(decoder.decode(&encoded(90, 160)).unwrap().is_some());
+}
+
+#[test]
 fn any_bytes_are_a_picture_or_an_error() {
     let mut encoder = Av1Encoder::new(settings(64, 48, 200)).unwrap();
     let good: Vec<_> =
