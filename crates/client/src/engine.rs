@@ -9,6 +9,7 @@ mod members;
 mod moving;
 mod own_camera;
 mod own_screen;
+mod pictures;
 mod presence;
 mod sharing;
 mod signals;

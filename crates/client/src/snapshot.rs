@@ -175,6 +175,8 @@ pub struct Participant {
     pub standing: Standing,
     /// Whether a picture of the current camera session was decoded.
     pub picture_seen: bool,
+    /// Whether what comes of the camera cannot be decoded: it is damaged, absurdly large, or no picture at all.
+    pub picture_fails: bool,
     /// In which size the camera's picture comes; `None` while none does.
     pub picture_layer: Option<Layer>,
     /// Whether it comes smaller than it could, or not at all, because the own line carries no more. Where it is small and

@@ -286,6 +286,7 @@ pub fn snapshot(people: usize) -> Snapshot {
             key: KeyState::Open,
             standing: Standing::Confirmed,
             picture_seen: true,
+            picture_fails: false,
             picture_layer: None,
             is_squeezed: false,
             screen: SourceState::Off,

@@ -2,10 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,12 +12,14 @@ use conclave_model::{Layer, LeafIndex, Level, Person, TrackKind};
 use conclave_session::{MemberState, MemberWish, RemoteFrame, SourceState, Standing};
 use tokio::sync::mpsc;
 
-use super::local::FromMedia;
+use super::{
+    local::FromMedia,
+    pictures::{Source, Video},
+};
 use crate::{
     DecodedSink, KeyState, PairReport, Participant, Watch, Watched,
     client::Shared,
-    frames::FrameSlot,
-    media::{Hold, SoundReceiver, SoundStatistics, VideoEvent, VideoReceiver, VideoStatistics, no_hold},
+    media::{SoundReceiver, SoundStatistics, VideoStatistics, no_hold},
 };
 
 /// How long a member counts as failing after the last frame that did not open.
@@ -71,12 +70,6 @@ struct Entry {
     /// Tracks that come smaller than they could, for the own line.
     squeezed: BTreeSet<TrackKind>,
     videos: BTreeMap<TrackKind, Video>,
-}
-
-struct Video {
-    receiver: VideoReceiver,
-    slot: Arc<FrameSlot>,
-    seen: Arc<AtomicBool>,
 }
 
 impl Members {
@@ -195,9 +188,16 @@ impl Members {
             entry.layer = Some(frame.frame.layer);
         }
         if !entry.videos.contains_key(&track) {
-            let slot = self.shared.frames.slot(leaf, track);
             let hold = if track == TrackKind::Camera { self.sound.lips(leaf) } else { no_hold() };
-            match start_video(leaf, track, (slot, hold), entry, &self.shared, &self.to_engine, self.sink.clone()) {
+            let source = Source {
+                leaf,
+                track,
+                person: Arc::clone(&entry.person),
+                shared: &self.shared,
+                to_engine: &self.to_engine,
+                tap: self.sink.clone(),
+            };
+            match Video::start(source, hold) {
                 Ok(video) => drop(entry.videos.insert(track, video)),
                 Err(error) => {
                     // The next frame tries again; the picture is missing until then.
@@ -341,6 +341,7 @@ impl Members {
                     (None, false) => KeyState::Verified,
                 },
                 picture_layer: entry.shown_layer,
+                picture_fails: entry.videos.get(&TrackKind::Camera).is_some_and(Video::is_hopeless),
                 is_squeezed: entry.squeezed.contains(&TrackKind::Camera),
                 screen_seen: entry.videos.get(&TrackKind::Screen).is_some_and(Video::is_seen),
                 picture_seen: if is_me {
@@ -410,48 +411,6 @@ impl Entry {
         let seen = self.videos.get(&TrackKind::Camera).map(|video| video.receiver.statistics());
         pair_report(&seen.unwrap_or_default(), heard)
     }
-}
-
-impl Video {
-    /// Shows nothing until a picture comes again.
-    fn blank(&self) {
-        self.receiver.pause();
-        self.slot.clear();
-        self.seen.store(false, Ordering::Relaxed);
-    }
-
-    fn is_seen(&self) -> bool {
-        self.seen.load(Ordering::Relaxed)
-    }
-}
-
-fn start_video(
-    leaf: LeafIndex,
-    track: TrackKind,
-    (slot, hold): (Arc<FrameSlot>, Hold),
-    entry: &Entry,
-    shared: &Arc<Shared>,
-    to_engine: &mpsc::Sender<FromMedia>,
-    tap: Option<Arc<dyn DecodedSink>>,
-) -> Result<Video, crate::media::MediaError> {
-    let seen = Arc::<AtomicBool>::default();
-    let (shown, waker, to_engine) = (Arc::clone(&seen), Arc::clone(&shared.waker), to_engine.clone());
-    let person = Arc::clone(&entry.person);
-    let name = format!("picture-{}", leaf.0);
-    let receiver = VideoReceiver::start_in_step(&name, Arc::clone(&slot), hold, move |event| match event {
-        VideoEvent::Shown { number, picture } => {
-            shown.store(true, Ordering::Relaxed);
-            if let Some(tap) = &tap {
-                tap.picture(&person, track, number, picture);
-            }
-            waker();
-        }
-        // With a full queue the request is lost; the decoder asks again. Waiting here could wait for ever, since
-        // the engine joins this thread.
-        VideoEvent::NeedKeyFrame => drop(to_engine.try_send(FromMedia::NeedKeyFrame(leaf, track))),
-        VideoEvent::Failed(error) => tracing::debug!(leaf = leaf.0, %error, "a frame was not decoded"),
-    })?;
-    Ok(Video { receiver, slot, seen })
 }
 
 fn heard(statistics: &[SoundStatistics], leaf: LeafIndex) -> Option<SoundStatistics> {

@@ -1,6 +1,9 @@
 //! Which received pictures a decoder gets.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use conclave_model::Layer;
 use conclave_session::RemoteFrame;
@@ -9,7 +12,8 @@ use conclave_session::RemoteFrame;
 ///
 /// A picture can be decoded only after the one that it needs. Where that is missing, where the decoder fails or falls far
 /// behind, everything up to the next key frame is dropped and a key frame is asked for. A decoder that falls behind a
-/// little is spared the pictures that no other needs.
+/// little is spared the pictures that no other needs, and one whose sender sends more in a second than any of ours does is
+/// spared the rest.
 #[derive(Debug, Default)]
 pub struct DecodeQueue {
     frames: VecDeque<RemoteFrame>,
@@ -20,6 +24,8 @@ pub struct DecodeQueue {
     /// Pictures dropped since a key frame was last asked for.
     unanswered: u32,
     asks: bool,
+    /// Until when the pictures let in so far last, at the most in a second that are let in.
+    busy_until: Option<Instant>,
     dropped: u64,
 }
 
@@ -35,6 +41,11 @@ pub enum Work {
 impl DecodeQueue {
     /// Takes in the next picture.
     pub fn push(&mut self, frame: RemoteFrame) {
+        if !self.has_time_for(&frame) {
+            self.dropped += 1;
+            self.wait_for_key_frame();
+            return;
+        }
         if frame.frame.key {
             if self.frames.len() > CATCH_UP {
                 self.drop_all();
@@ -100,6 +111,16 @@ impl DecodeQueue {
         })
     }
 
+    /// Whether the picture lies within the rate that is decoded at most.
+    fn has_time_for(&mut self, frame: &RemoteFrame) -> bool {
+        let begins = self.busy_until.map_or(frame.received, |until| until.max(frame.received));
+        let has_time = begins.duration_since(frame.received) <= BURST;
+        if has_time {
+            self.busy_until = Some(begins + SHORTEST);
+        }
+        has_time
+    }
+
     fn has_what_it_needs(&self, frame: &RemoteFrame) -> bool {
         let back = u32::from(frame.frame.back);
         self.last.is_some() && back != 0 && self.kept.contains(&frame.number.wrapping_sub(back))
@@ -120,6 +141,12 @@ impl DecodeQueue {
 /// Pictures that may wait: one second at 30 per second. More is not a burst but a decoder that is too slow.
 const MAX_WAITING: usize = 30;
 
+/// The time that each picture has on the average: 60 a second, twice as many as our senders send.
+const SHORTEST: Duration = Duration::from_micros(16_667);
+
+/// How far pictures may be ahead of that, as after the network stood still for seconds.
+const BURST: Duration = Duration::from_secs(3);
+
 /// Waiting pictures above which a key frame replaces them all.
 const CATCH_UP: usize = 4;
 
@@ -131,8 +158,6 @@ const ASK_AGAIN: u32 = 15;
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use bytes::Bytes;
     use conclave_model::{EncodedFrame, LeafIndex, MediaTime, TrackKind};
 
@@ -256,6 +281,46 @@ mod tests {
         let mut behind = queue_of((0..10).map(|number| (number, number == 0 || number == 9)));
         assert_eq!(drain(&mut behind), [9], "a key frame replaces what waits");
         assert_eq!(behind.dropped(), 9);
+    }
+
+    #[test]
+    fn of_an_absurd_rate_only_so_many_a_second_are_decoded_and_then_it_goes_on() {
+        let (mut queue, start) = (DecodeQueue::default(), Instant::now());
+        let mut decoded = 0;
+        // A key frame each millisecond for ten seconds.
+        for number in 0..10_000 {
+            let mut picture = frame(number, true);
+            picture.received = start + Duration::from_millis(number.into());
+            queue.push(picture);
+            decoded += drain(&mut queue).iter().filter(|number| **number >= 0).count();
+        }
+        // What ten seconds have room for, and what may come at once.
+        assert!((750..=800).contains(&decoded), "{decoded}");
+        assert_eq!(queue.dropped(), 10_000 - decoded as u64);
+        let mut honest = Vec::new();
+        for number in 0..300 {
+            let mut picture = frame(20_000 + number, number == 0);
+            picture.received = start + Duration::from_secs(11) + Duration::from_millis(33) * number;
+            queue.push(picture);
+            honest.extend(drain(&mut queue));
+        }
+        assert_eq!(honest, Vec::from_iter(20_000..20_300), "an honest rate is let in again");
+    }
+
+    #[test]
+    fn a_second_that_comes_at_once_is_no_absurd_rate() {
+        let (mut queue, start) = (DecodeQueue::default(), Instant::now());
+        let mut decoded = 0;
+        // The network stands still for a second out of two, at 30 pictures a second.
+        for number in 0..600_u32 {
+            let mut picture = frame(number, number == 0);
+            let at = Duration::from_millis(33) * number;
+            let still = Duration::from_secs(at.as_secs() + 1);
+            picture.received = start + if at.as_secs().is_multiple_of(2) { still } else { at };
+            queue.push(picture);
+            decoded += drain(&mut queue).len();
+        }
+        assert_eq!((decoded, queue.dropped()), (600, 0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread::JoinHandle};
 
 use conclave_codec::{Av1Decoder, CodecError, VideoDecoder};
-use conclave_model::{Layer, Picture};
+use conclave_model::{Layer, Picture, TrackKind};
 use conclave_session::RemoteFrame;
 
 use super::{
@@ -100,7 +100,7 @@ struct Tally {
 }
 
 impl VideoReceiver {
-    /// Starts the decoder thread; `name` tells threads apart for people.
+    /// Starts the decoder thread for a camera; `name` tells threads apart for people.
     ///
     /// `sink` is called on the decoder thread and should not block for longer than a frame lasts.
     ///
@@ -111,21 +111,25 @@ impl VideoReceiver {
         slot: Arc<FrameSlot>,
         sink: impl FnMut(VideoEvent<'_>) + Send + 'static,
     ) -> Result<Self, MediaError> {
-        Self::start_in_step(name, slot, no_hold(), sink)
+        Self::start_in_step(name, TrackKind::Camera, slot, no_hold(), sink)
     }
 
     /// As [`VideoReceiver::start`]; each picture waits for its sound as long as `hold` says before it is shown.
+    ///
+    /// `track` says how large pictures may be; larger ones are refused as if they were damaged.
     ///
     /// # Errors
     /// As [`VideoReceiver::start`].
     pub fn start_in_step(
         name: &str,
+        track: TrackKind,
         slot: Arc<FrameSlot>,
         hold: Hold,
         sink: impl FnMut(VideoEvent<'_>) + Send + 'static,
     ) -> Result<Self, MediaError> {
         let shared = Arc::new(Shared { inbox: Inbox::new(Content::default()) });
-        let mut worker = Worker { shared: Arc::clone(&shared), slot, hold, decoder: Av1Decoder::new()?, sink };
+        let decoder = Av1Decoder::up_to(if track == TrackKind::Screen { SCREEN } else { CAMERA })?;
+        let mut worker = Worker { shared: Arc::clone(&shared), slot, hold, decoder, sink };
         let thread = spawn(name, move || worker.run())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -242,6 +246,11 @@ impl<S: FnMut(VideoEvent<'_>)> Worker<S> {
     }
 }
 
+/// The pixels of the largest pictures that are decoded: more than any of ours has, and few enough that whoever lies about
+/// a size costs a receiver some ten megabytes.
+const CAMERA: u32 = 1920 * 1200;
+const SCREEN: u32 = 2560 * 1600;
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -249,7 +258,7 @@ mod tests {
     use std::{sync::mpsc, time::Duration};
 
     use conclave_codec::{Av1Encoder, Content, VideoEncoder, VideoSettings};
-    use conclave_model::{Bitrate, EncodedFrame, LeafIndex, TrackKind};
+    use conclave_model::{Bitrate, EncodedFrame, LeafIndex};
 
     use super::*;
 
@@ -325,12 +334,13 @@ mod tests {
         let (sender, told) = mpsc::sync_channel(100);
         let hold: Hold = Arc::new(|captured, now| (captured + Duration::from_millis(300)).since(now));
         let slot = Arc::<FrameSlot>::default();
-        let receiver = VideoReceiver::start_in_step("test-decoder", Arc::clone(&slot), hold, move |event| {
-            if let VideoEvent::Shown { picture, .. } = event {
-                sender.send((picture.time, media_time(now()))).unwrap();
-            }
-        })
-        .unwrap();
+        let receiver =
+            VideoReceiver::start_in_step("test-decoder", TrackKind::Camera, Arc::clone(&slot), hold, move |event| {
+                if let VideoEvent::Shown { picture, .. } = event {
+                    sender.send((picture.time, media_time(now()))).unwrap();
+                }
+            })
+            .unwrap();
         for (number, frame) in (0..).zip(encoded(3)) {
             receiver.push(remote(number, frame));
         }
