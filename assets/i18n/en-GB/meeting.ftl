@@ -11,6 +11,7 @@ roster-hint = Names and seats are certified.
 
 tile-me = { $name } (you)
 tile-no-picture-yet = Waiting for the picture…
+tile-picture-fails = Picture damaged
 tile-not-opened = Cannot be decrypted
 tile-forged = Not what they sent
 tile-unproven = Not confirmed as theirs
@@ -22,6 +23,7 @@ tile-microphone-on = Microphone on.
 tile-microphone-off = Microphone muted.
 tile-microphone-missing = No microphone.
 tile-camera-on = Camera on.
+tile-camera-fails = Camera on, but what comes of it is damaged or no picture. It is shown again as soon as it is one.
 tile-camera-off = Camera off.
 tile-camera-missing = No camera.
 key-verified = Identity verified; nothing received yet.

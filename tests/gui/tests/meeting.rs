@@ -50,6 +50,20 @@ fn a_tile_says_in_words_who_it_is_and_how_their_devices_and_keys_stand() {
 }
 
 #[test]
+fn a_picture_that_cannot_be_decoded_is_said_in_words() {
+    let engine = SketchEngine::new(3, false);
+    engine.change(|snapshot| snapshot.participants[1].picture_fails = true);
+    let harness = meeting(&engine);
+    harness.get_by_label_contains("Camera on, but what comes of it is damaged or no picture.");
+    engine.change(|snapshot| snapshot.participants[1].camera = SourceState::Off);
+    let harness = meeting(&engine);
+    assert!(
+        harness.query_by_label_contains("what comes of it is damaged").is_none(),
+        "of a closed camera nothing comes"
+    );
+}
+
+#[test]
 fn keys_that_fail_are_named_above_the_tiles() {
     let engine = SketchEngine::new(3, false);
     engine.change(|snapshot| snapshot.participants[1].key = KeyState::Failing);

@@ -138,6 +138,8 @@ pub struct TileData {
     pub speaking: bool,
     /// Whether their newest picture may be shown.
     pub show_picture: bool,
+    /// Whether what comes of their camera cannot be decoded.
+    pub picture_fails: bool,
     /// All of it in one sentence, for screen readers.
     pub spoken: String,
 }
@@ -252,6 +254,7 @@ fn tile(participant: &Participant, snapshot: &Snapshot, speakers: &Speakers, wor
         standing: participant.standing,
         speaking,
         show_picture,
+        picture_fails: show_picture && participant.picture_fails,
         spoken: spoken(participant, &role, microphone, camera, speaking, &state, words),
         state,
         role,
@@ -278,10 +281,11 @@ fn spoken(
         (false, SourceState::Off) => "tile-microphone-off",
         (false, SourceState::Missing) => "tile-microphone-missing",
     });
-    let camera = words.say(match camera {
-        SourceState::On => "tile-camera-on",
-        SourceState::Off => "tile-camera-off",
-        SourceState::Missing => "tile-camera-missing",
+    let camera = words.say(match (camera, participant.picture_fails) {
+        (SourceState::On, true) => "tile-camera-fails",
+        (SourceState::On, false) => "tile-camera-on",
+        (SourceState::Off, _) => "tile-camera-off",
+        (SourceState::Missing, _) => "tile-camera-missing",
     });
     format!("{who} {microphone} {camera} {state}")
 }

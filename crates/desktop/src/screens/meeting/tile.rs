@@ -90,6 +90,8 @@ fn without_picture(painter: &Painter, rect: Rect, tile: &TileData, size: Size, c
         Some((words.say("tile-forged"), colour::BAD))
     } else if tile.key == KeyState::Unproven {
         Some((words.say("tile-unproven"), colour::WARNING))
+    } else if tile.picture_fails {
+        Some((words.say("tile-picture-fails"), colour::WARNING))
     } else if tile.show_picture && size == Size::Large {
         Some((words.say("tile-no-picture-yet"), colour::TEXT_MUTED))
     } else {
