@@ -1,11 +1,14 @@
 //! An X11 display without a screen, and windows drawn on it.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use x11rb::{
     COPY_DEPTH_FROM_PARENT,
     connection::Connection as _,
@@ -47,14 +50,19 @@ impl Display {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start Xvfb (apt install xvfb)")?;
-        let mut line = String::new();
         let output = server.stdout.take().context("Xvfb has no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        let name = format!(":{}", line.trim());
-        let (connection, screen) = x11rb::connect(Some(&name)).context("cannot reach Xvfb")?;
-        let root = connection.setup().roots[screen].root;
-        let context = connection.generate_id()?;
-        connection.create_gc(context, root, &CreateGCAux::new())?;
+        let (send, reached) = mpsc::sync_channel(1);
+        let reach = thread::Builder::new().name("reach-xvfb".to_owned());
+        reach.spawn(move || send.send(reach_server(output)))?;
+        // A server that says nothing, or takes the connection and is silent, is no reason to wait for ever.
+        let reached = match reached.recv_timeout(PATIENCE) {
+            Ok(reached) => reached,
+            Err(_) => Err(anyhow!("Xvfb is silent")),
+        };
+        let (name, connection, root, context) = reached.inspect_err(|_| {
+            let _ = server.kill();
+            let _ = server.wait();
+        })?;
         Ok(Self { server, name, connection, root, context })
     }
 
@@ -121,6 +129,22 @@ impl Display {
         Ok(())
     }
 }
+
+/// Asks the server for its name and connects to it.
+fn reach_server(output: impl Read) -> Result<(String, RustConnection, Window, Gcontext)> {
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    ensure!(!line.is_empty(), "Xvfb ends at once");
+    let name = format!(":{}", line.trim());
+    let (connection, screen) = x11rb::connect(Some(&name)).context("cannot reach Xvfb")?;
+    let root = connection.setup().roots[screen].root;
+    let context = connection.generate_id()?;
+    connection.create_gc(context, root, &CreateGCAux::new())?;
+    Ok((name, connection, root, context))
+}
+
+/// How long a server may take to come up on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Drop for Display {
     fn drop(&mut self) {

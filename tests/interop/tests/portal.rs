@@ -9,7 +9,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use conclave_capture::{
@@ -64,7 +64,10 @@ fn in_the_desktop() {
     let silence = events.recv_timeout(Duration::from_secs(1));
     assert!(matches!(silence, Err(RecvTimeoutError::Timeout)), "nothing moves: {silence:?}");
     desk.paint(200);
-    while !is_grey(luma_at(&picture(&events), 50, 50), 200) {}
+    let painted = Instant::now();
+    while !is_grey(luma_at(&picture(&events), 50, 50), 200) {
+        assert!(painted.elapsed() < LONG, "what was painted is never seen");
+    }
     drop(stream);
 
     let (_stream, events) = start();

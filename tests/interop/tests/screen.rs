@@ -83,10 +83,11 @@ impl Shared {
         }
     }
 
-    /// What is told next that is no picture.
+    /// What is told next that is no picture. A still screen gives a picture at times too, so that these are no end of it.
     fn told(&self) -> ScreenEvent {
+        let began = Instant::now();
         loop {
-            match self.events.recv_timeout(LONG).unwrap() {
+            match self.events.recv_timeout(LONG.saturating_sub(began.elapsed())).unwrap() {
                 ScreenEvent::Picture(_) => {}
                 other => return other,
             }
