@@ -12,39 +12,8 @@ use conclave_model::{Level, Role, SeatRank};
 
 const CA: &str = "--ca ca --password-file ca.password";
 
-/// The certificate profile, as an administrator writes it for OpenSSL.
-const PROFILE: &str = "\
-[issuing]
-basicConstraints = critical, CA:TRUE, pathlen:0
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[person]
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = clientAuth
-1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610.1 = ASN1:SEQUENCE:attributes
-[relay]
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610.3 = ASN1:INTEGER:3
-[attributes]
-version = INTEGER:1
-seatCode = UTF8String:FI
-rank = ENUMERATED:1
-role = ENUMERATED:0
-clearance = EXPLICIT:0, SEQUENCE:clearance
-[clearance]
-level = INTEGER:3
-expires = GENERALIZEDTIME:29990101000000Z
-[ca]
-default_ca = default
-[default]
-database = index.txt
-crlnumber = crlnumber
-default_md = sha384
-default_crl_days = 30
-";
+/// What an administrator is given for OpenSSL.
+const PROFILE: &str = include_str!("../../../packaging/doc/openssl.cnf");
 
 const EC: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-384";
 

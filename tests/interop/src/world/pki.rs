@@ -7,40 +7,8 @@ use conclave_model::Level;
 
 use super::{PASSWORD, World};
 
-/// The certificate profile, as an administrator writes it for OpenSSL; `{code}`, `{role}` and `{level}` vary.
-const PROFILE: &str = "\
-[issuing]
-basicConstraints = critical, CA:TRUE, pathlen:0
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[person]
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = clientAuth
-1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610.1 = ASN1:SEQUENCE:attributes
-[relay]
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectAltName = IP:127.0.0.1
-1.2.840.113556.1.8000.2554.11160.12542.45650.18831.37659.15438924.12427610.3 = ASN1:INTEGER:3
-[attributes]
-version = INTEGER:1
-seatCode = UTF8String:{code}
-rank = ENUMERATED:0
-role = ENUMERATED:{role}
-clearance = EXPLICIT:0, SEQUENCE:clearance
-[clearance]
-level = INTEGER:{level}
-expires = GENERALIZEDTIME:29990101000000Z
-[ca]
-default_ca = default
-[default]
-database = index.txt
-crlnumber = crlnumber
-default_md = sha384
-default_crl_days = 30
-";
+/// What an administrator is given for OpenSSL.
+const PROFILE: &str = include_str!("../../../../packaging/doc/openssl.cnf");
 
 /// A new key of the only kind that people and relays may have.
 const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-384";
@@ -75,8 +43,18 @@ impl World {
             let file = number.to_string();
             let subject = format!("/O={}/CN={}", seat.replace(' ', "~"), name.replace(' ', "~"));
             let (role, level) = (usize::from(number > 0), clearances.get(number).copied().unwrap_or(Level::Secret));
-            let profile = PROFILE.replace("{code}", code).replace("{role}", &role.to_string());
-            fs::write(world.path("profile.cnf"), profile.replace("{level}", &level.code().to_string()))?;
+            let mut profile = PROFILE.to_owned();
+            for (key, theirs) in [
+                ("seatCode = UTF8String:", code.to_string()),
+                ("rank = ENUMERATED:", "0".to_owned()),
+                ("role = ENUMERATED:", role.to_string()),
+                ("level = INTEGER:", level.code().to_string()),
+            ] {
+                let (before, after) = profile.split_once(key).with_context(|| format!("the profile has no {key}"))?;
+                let rest = after.split_once('\n').map_or("", |(_, rest)| rest);
+                profile = format!("{before}{key}{theirs}\n{rest}");
+            }
+            fs::write(world.path("profile.cnf"), profile)?;
             world.certify(&file, &subject, "person", "issuing")?;
             // What `req` encrypts with by itself is too weak to be accepted.
             world.openssl(&format!(
