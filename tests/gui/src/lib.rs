@@ -31,18 +31,18 @@ pub fn window(options: Options) -> Harness<'static, App> {
 
 /// The window with these options, at a size in points.
 pub fn window_at(options: Options, size: egui::Vec2) -> Harness<'static, App> {
-    harness(size, move |ctx| {
-        App::new(
-            ctx,
-            Options {
-                wall: || WALL,
-                instant: || sketch::now().instant,
-                devices: sketch::devices,
-                screens: sketch::screens,
-                ..options
-            },
-        )
-    })
+    harness(size, move |ctx| App::new(ctx, made_up(options)))
+}
+
+/// With made-up clocks and devices.
+fn made_up(options: Options) -> Options {
+    Options {
+        wall: || WALL,
+        instant: || sketch::now().instant,
+        devices: sketch::devices,
+        screens: sketch::screens,
+        ..options
+    }
 }
 
 /// The window in a made-up meeting.
@@ -71,16 +71,7 @@ pub fn meeting_at(engine: &SketchEngine, size: egui::Vec2) -> Harness<'static, A
 fn seated(engine: &SketchEngine, options: Options, size: egui::Vec2) -> Harness<'static, App> {
     let engine: Box<dyn Engine + Send> = Box::new(engine.clone());
     harness(size, move |ctx| {
-        let mut app = App::new(
-            ctx,
-            Options {
-                wall: || WALL,
-                instant: || sketch::now().instant,
-                devices: sketch::devices,
-                screens: sketch::screens,
-                ..options
-            },
-        );
+        let mut app = App::new(ctx, made_up(options));
         app.sit(engine);
         app
     })
