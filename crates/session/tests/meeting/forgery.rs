@@ -239,8 +239,8 @@ fn one_replaced_word_is_found_by_the_next_proof() {
 #[test]
 fn a_voice_that_is_replaced_for_good_is_found_soon() {
     let (took, played) = words_are_replaced(|_| true);
-    assert!(took <= Duration::from_millis(1540), "{took:?}");
-    assert!(played <= 76, "{played}");
+    assert!(took <= Duration::from_millis(1040), "{took:?}");
+    assert!(played <= 51, "{played}");
 }
 
 #[test]
