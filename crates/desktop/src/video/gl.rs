@@ -39,7 +39,7 @@ void main() {
     float v = (texture(u_v, v_texture).r * 255.0 - 128.0) / 224.0;
     vec3 colour = clamp(vec3(y + 1.5748 * v, y - 0.18732 * u - 0.46812 * v, y + 1.8556 * u), 0.0, 1.0);
     vec2 outside = abs(v_place * u_size - 0.5 * u_size) - (0.5 * u_size - u_radius);
-    float distance = length(max(outside, 0.0)) - u_radius;
+    float distance = length(max(outside, 0.0)) + min(max(outside.x, outside.y), 0.0) - u_radius;
     float cover = clamp(0.5 - distance, 0.0, 1.0);
     f_colour = vec4(colour * cover, cover);
 }
