@@ -243,7 +243,7 @@ fn forged(outputs: &[Output]) -> Vec<(LeafIndex, TrackKind)> {
 #[test]
 fn a_track_that_a_member_forges_is_named_soon_and_falls_silent() {
     let picture = Duration::from_millis(33);
-    for (is_withheld, limit) in [(false, Duration::from_millis(300)), (true, Duration::from_millis(1500))] {
+    for (is_withheld, limit) in [(false, Duration::from_millis(300)), (true, Duration::from_millis(1000))] {
         let mut pair = Pair::new();
         let camera = (pair.alice.me(), TrackKind::Camera);
         for number in 0..60 {
