@@ -132,6 +132,8 @@ pub(crate) struct Weather {
     config: NetemConfig,
     /// Nothing is lost, late or out of order.
     pub(crate) is_plain: bool,
+    /// It loses so much that it need not carry every picture; who gets one less is told.
+    pub(crate) may_starve: bool,
     /// How late signalling is.
     pub(crate) latency: Duration,
 }
@@ -150,12 +152,12 @@ impl Weather {
             base.link(Bitrate::mbps(8), DataSize::bytes(200_000)).loss(RandomLoss::new(Probability::new(0.02))),
         ];
         let chosen = kinds.choose(random).unwrap_or(&base);
-        Self { config: *chosen, is_plain: std::ptr::eq(chosen, &kinds[0]), latency }
+        Self { config: *chosen, is_plain: std::ptr::eq(chosen, &kinds[0]), may_starve: false, latency }
     }
 
     /// An undisturbed line.
     pub(crate) fn plain(latency: Duration) -> Self {
-        Self { config: NetemConfig::new().latency(latency), is_plain: true, latency }
+        Self { config: NetemConfig::new().latency(latency), is_plain: true, may_starve: false, latency }
     }
 
     /// A line that loses some of what is sent, one by one or in bursts.
@@ -168,7 +170,8 @@ impl Weather {
             base.jitter(latency / 4).loss(GilbertElliot::wifi()),
             base.jitter(latency / 3).loss(GilbertElliot::cellular()),
         ];
-        Self { config: *kinds.choose(random).unwrap_or(&base), is_plain: false, latency }
+        let chosen = kinds.choose(random).unwrap_or(&base);
+        Self { config: *chosen, is_plain: false, may_starve: std::ptr::eq(chosen, &kinds[2]), latency }
     }
 
     /// A line of this kind with a course of its own.

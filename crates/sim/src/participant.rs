@@ -69,6 +69,8 @@ pub(crate) struct Presence {
     pub(crate) lead_due: bool,
     /// Tracks of others of which nothing is given out.
     pub(crate) held: BTreeSet<(LeafIndex, TrackKind)>,
+    /// Pictures of others that come smaller than they could or not at all, as the relay says.
+    pub(crate) squeezed: Vec<(LeafIndex, TrackKind)>,
     /// Whether the media path has been silent, so that the app binds another socket.
     pub(crate) move_due: bool,
 }

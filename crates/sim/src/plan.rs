@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conclave_model::{LeafRef, TrackKind};
+use conclave_model::{LeafIndex, LeafRef, TrackKind};
 use conclave_session::{Command, Input};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -304,7 +304,9 @@ impl Simulation {
             let watched: Vec<_> = to.watched().collect();
             for sender in here.iter().filter(|sender| *sender != receiver) {
                 let Some(from) = &self.participants[*sender].presence else { continue };
-                let seen = from.me.is_some_and(|leaf| watched.contains(&leaf));
+                let may_starve = self.participants[*receiver].weather.may_starve;
+                let is_starved = |leaf: LeafIndex| may_starve && to.squeezed.contains(&(leaf, TrackKind::Camera));
+                let seen = from.me.is_some_and(|leaf| watched.contains(&leaf) && !is_starved(leaf));
                 let wanted = [(TrackKind::Microphone, HEARD_WITHIN, true), (TrackKind::Camera, SEEN_WITHIN, seen)];
                 for (track, within, _) in wanted.into_iter().filter(|(_, _, wanted)| *wanted) {
                     let last = self.checker.last((*receiver, to.number), (*sender, from.number), track);

@@ -228,6 +228,7 @@ impl Simulation {
             lobby: Arc::new([]),
             lead_due: false,
             held: BTreeSet::new(),
+            squeezed: Vec::new(),
             move_due: false,
             is_path_up: false,
             ended: None,

@@ -2,7 +2,9 @@
 
 #![allow(clippy::print_stdout)]
 
-use conclave_sim::run_hostile;
+use std::time::Instant;
+
+use conclave_sim::{Move, run_hostile};
 use conclave_simulation_tests::{TABLE, play_all, row, seeds};
 
 /// Seeds in the short form: some of each move.
@@ -31,6 +33,18 @@ fn hostile_moves_come_to_what_the_table_says_2() {
 #[test]
 fn hostile_moves_come_to_what_the_table_says_3() {
     part(3);
+}
+
+#[test]
+fn a_forged_picture_is_named_to_all_who_watch_it_where_not_everybody_does() {
+    let row = TABLE.iter().find(|row| row.action == Move::VoiceForged).expect("it is in the table");
+    let mut people = Vec::new();
+    for seed in [40, 81, 122, 163] {
+        let played = run_hostile(row, seed, Instant::now());
+        assert_eq!(played.violation, None, "seed {seed}");
+        people.push(played.people);
+    }
+    assert!(people.iter().any(|people| *people > 7), "each watches six others: {people:?}");
 }
 
 #[test]

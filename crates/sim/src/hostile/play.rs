@@ -26,7 +26,8 @@ const OTHERS: usize = 2;
 /// The violation of an outcome whose scene is 0 happened before the move, of 1 from it on, of 2 after it.
 pub fn run_hostile(row: &Row, seed: u64, base: Instant) -> plan::Outcome {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x0bad_5eed);
-    let large = seed % 40 == 39;
+    // Shares no factor with the number of moves, so that each has its large meetings.
+    let large = seed % 41 == 40;
     let is_led = row.action.needs_led() || (!row.action.needs_open() && random.random_bool(0.5));
     // Two honest are enough for most moves; in a led meeting the rogue comes after the three of the succession.
     let honest = match (large, is_led) {
@@ -174,10 +175,28 @@ impl Simulation {
             Outcome::Shown if self.has_rejoined(victim) => None,
             Outcome::Rejoined => (!self.has_rejoined(victim)).then(|| format!("{victim} did not end and come back")),
             Outcome::Shown => by_all(Sign::Apart, hostile.is_split.then_some(before.victim)),
-            Outcome::Named => by_all(Sign::Forged, None),
+            Outcome::Named => self.not_named(before),
             Outcome::Held => self.not_held(row),
             Outcome::Ignored => None,
         }
+    }
+
+    /// Who hears or watches the rogue, as everybody hears it and some watch it, and was not told that it is forged.
+    fn not_named(&self, before: &Before) -> Option<String> {
+        let hostile = self.hostile.as_ref()?;
+        let rogue = self.puppets.first().and_then(|rogue| Some((rogue.track, rogue.group.as_ref()?.me())));
+        let Some((track, leaf)) = rogue else { return Some("there is no rogue".to_owned()) };
+        let gets = |who: usize| {
+            let presence = self.participants[who].presence.as_ref();
+            let watches = presence.is_some_and(|presence| presence.watched().any(|of| of == leaf));
+            !track.is_video() || watches || hostile.heard_false.contains_key(&who)
+        };
+        let told = |who: usize| hostile.signs.iter().any(|(_, whose, sign)| (*whose, *sign) == (who, Sign::Forged));
+        let mut concerned = before.here.iter().map(|(who, _)| *who).filter(|who| gets(*who)).peekable();
+        if concerned.peek().is_none() {
+            return Some("nobody gets what is forged".to_owned());
+        }
+        concerned.find(|who| !told(*who)).map(|who| format!("{who} was not told that it is forged"))
     }
 
     /// Who has something false played to them and was not told that it is held, or forged.

@@ -61,6 +61,7 @@ impl Simulation {
                 presence.lead_due = true;
             }
             Event::KeyFrameWanted { track, .. } => presence.source.key_wanted |= track.is_video(),
+            Event::Squeezed(tracks) => presence.squeezed = tracks,
             Event::PathUp => presence.is_path_up = true,
             Event::PathDown => presence.is_path_up = false,
             Event::PathSilent => presence.move_due = true,
@@ -92,7 +93,6 @@ impl Simulation {
             Event::TrackHeld { leaf, track, held } => return self.on_held(who, leaf, track, held),
             Event::MemberState { .. }
             | Event::LayersWanted { .. }
-            | Event::Squeezed(_)
             | Event::Delayed(_)
             | Event::Revoked { .. }
             | Event::NobodyVouched
