@@ -393,19 +393,22 @@ fn wanted_by(uri: &CardUri) -> String {
 fn present_tokens(context: &Pkcs11, module: &Path) -> Result<Vec<(Slot, TokenInfo)>, CardError> {
     let ask = || {
         let slots = context.get_slots_with_token()?;
-        slots.into_iter().map(|slot| Ok((slot, context.get_token_info(slot)?))).collect::<Result<Vec<_>, Error>>()
+        let tokens = slots.into_iter().map(|slot| Ok((slot, context.get_token_info(slot)?)));
+        let mut tokens = tokens.collect::<Result<Vec<_>, Error>>()?;
+        tokens.retain(|(_, info)| info.token_initialized());
+        Ok(tokens)
     };
-    let found = ask().or_else(|_| {
-        // Some modules do not get over a token that went away. Beginning anew ends what else they have open.
-        let _alone = INITIALIZED.write().unwrap_or_else(PoisonError::into_inner);
-        // One that did not start the last time has nothing to end.
-        let _ = context.clone().finalize();
-        start(context, module)?;
-        ask().map_err(|_: Error| CardError::Refused("list its slots"))
-    });
-    let mut tokens = found?;
-    tokens.retain(|(_, info)| info.token_initialized());
-    Ok(tokens)
+    match ask() {
+        Ok(tokens) if !tokens.is_empty() => return Ok(tokens),
+        // Some modules do not get over a token that went away, and some see none that came after they began. Beginning
+        // anew ends what else they have open, which where there is no token is nothing.
+        Ok(_) | Err(_) => {}
+    }
+    let _alone = INITIALIZED.write().unwrap_or_else(PoisonError::into_inner);
+    // One that did not start the last time has nothing to end.
+    let _ = context.clone().finalize();
+    start(context, module)?;
+    ask().map_err(|_: Error| CardError::Refused("list its slots"))
 }
 
 /// Held for reading while a key that is in use talks to its module, so that none is initialized anew under it.

@@ -173,6 +173,31 @@ fn a_card_that_is_taken_out_is_gone_and_comes_back_by_its_pin() {
     });
 }
 
+/// The reader stays, as most do; a module may have begun without a card too.
+#[test]
+fn a_card_that_comes_back_is_found_though_somebody_tried_without_it() {
+    with_tokens("a_card_that_comes_back_is_found_though_somebody_tried_without_it", |folder| {
+        let uri = issue(&authority(), &anna(), 0, true);
+        let holder = Holder::on_card(&uri, PIN, WALL).unwrap();
+        let (reader, pocket) = (folder.join("tokens"), folder.join("pocket"));
+        fs::create_dir(&pocket).unwrap();
+        let move_all = |from: &Path, to: &Path| {
+            for token in fs::read_dir(from).unwrap().map(Result::unwrap) {
+                fs::rename(token.path(), to.join(token.file_name())).unwrap();
+            }
+        };
+        move_all(&reader, &pocket);
+        assert!(!holder.is_present());
+        for _ in 0..3 {
+            let missing = Holder::on_card(&uri, PIN, WALL).map(|_| ()).unwrap_err();
+            assert_eq!(missing, CardError::NoToken);
+        }
+        move_all(&pocket, &reader);
+        let back = Holder::on_card(&uri, PIN, WALL).unwrap();
+        assert!(back.is_present() && back.signer().sign(b"x").is_ok());
+    });
+}
+
 #[test]
 fn a_module_without_its_folder_and_one_without_tokens_say_which() {
     with_tokens("a_module_without_its_folder_and_one_without_tokens_say_which", |folder| {
