@@ -1,4 +1,4 @@
-//! How a client without a window is started.
+//! How a client is started, most of them without a window.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -80,7 +80,22 @@ impl Client<'_> {
         Self { display: Some(name.to_owned()), ..self }
     }
 
-    /// Starts it.
+    /// Starts it with a window at its display, which is drawn by the processor. Whoever sits in front of it types the
+    /// password.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn open(self, invitation: &str) -> Result<Running> {
+        let mut command = Command::new(program("conclave")?);
+        command.arg("join").arg(self.world.path(invitation)).arg("--credential").arg(&self.credential);
+        command.args(["--speaker", "null"]).args(&self.words).env("LIBGL_ALWAYS_SOFTWARE", "1");
+        if let Some(display) = &self.display {
+            command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY");
+        }
+        self.world.start(command, &self.name)
+    }
+
+    /// Starts it without a window.
     ///
     /// # Errors
     /// Where it cannot be started.
