@@ -11,8 +11,9 @@ use conclave_capture::{CaptureError, DeviceKind};
 
 use crate::clock::now;
 
-/// How long after a loss or failure a device is tried again, and the longest that this grows to.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+/// How long after a loss or failure a device is tried again, and the longest that this grows to. What plays elsewhere by
+/// itself, as the default of a sound service does, is back well within a second.
+const RETRY: (Duration, Duration) = (Duration::from_millis(150), Duration::from_secs(5));
 
 /// Opens one device; called again after a loss. The stream closes when what it returns is dropped.
 pub(crate) type Opener = Box<dyn FnMut(Lost) -> Result<Opened, CaptureError> + Send>;
