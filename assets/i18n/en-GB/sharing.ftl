@@ -62,15 +62,16 @@ share-begin-choose = Choose…
 share-decline = Not now
 
 share-of = { $name }, { $seat }
+share-head = { $name }, { $seat }, shares a screen
 # Read out for the shared picture.
 share-spoken = { $name }, { $seat }, shares a screen. Level of what is shown: { $level }.
 share-waiting = Waiting for the picture…
 share-paused = { $name } shows no picture at the moment.
 share-fit = Fit
 share-fit-spoken = Fit the shared screen into the window. Shortcut: F
-share-full = 1:1
+share-full = Actual size
 share-full-spoken = Show the shared screen pixel by pixel; drag to move it. Shortcut: F
-share-end-short = Stop
+share-end-short = Stop sharing
 share-end-spoken = Stop the sharing of { $name }
 share-more = { $count } more
 share-more-spoken = { $count } more people are in the meeting; the list of participants has them all.

@@ -48,7 +48,10 @@ pub(super) fn show(
     ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, colour::LINE));
     let size = Control::SIZE;
     let split = size.x + Caret::GAP + Caret::WIDTH;
-    let total = 2.0 * split + 3.0 * size.x + 4.0 * space::S + space::XL;
+    // Whoever is not in yet has nothing to share and nobody to see.
+    let is_in = !matches!(data.stage, Stage::Entering { .. });
+    let more = if is_in { 2.0 * (size.x + space::S) } else { 0.0 };
+    let total = 2.0 * split + size.x + 2.0 * space::S + more + space::XL;
     let mut row = Row { at: Pos2::new(rect.center().x - total / 2.0, rect.center().y - size.y / 2.0) };
 
     let at = row.next(size.x, Caret::GAP);
@@ -65,12 +68,14 @@ pub(super) fn show(
         *action = Some(MeetingAction::Camera(!data.camera.on));
     }
     let [cameras] = &data.picture_devices;
-    let at = row.next(Caret::WIDTH, space::S);
+    let at = row.next(Caret::WIDTH, if is_in { space::S } else { space::S + space::XL });
     let lists = [(Kind::Camera, cameras)];
     take(menu_beside(ui, at, "picture-menu", &words.say("control-picture-devices"), &lists), action);
 
-    share(ui, row.next(size.x, space::S), data, view, action);
-    people(ui, row.next(size.x, space::S + space::XL), data, view, words);
+    if is_in {
+        share(ui, row.next(size.x, space::S), data, view, action);
+        people(ui, row.next(size.x, space::S + space::XL), data, view, words);
+    }
     let said = words.say("control-leave");
     let leave = Control {
         icon: Icon::Leave,
@@ -127,13 +132,13 @@ fn share(ui: &Ui, at: Rect, data: &MeetingData, view: &mut MeetingView, action: 
         joined: false,
     };
     let pressed = control.show(ui, at, ui.scope_id().with("share")).clicked() || shortcuts::share(ui);
-    if !pressed || data.stage != Stage::Seated {
+    if !pressed {
         return;
     }
     match button.does {
-        // Stopping goes from anywhere; something that is being asked or picked is not pushed aside.
+        // Stopping goes from anywhere and at any time; something that is being asked or picked is not pushed aside.
         Pressing::Stop => *action = Some(MeetingAction::Share(ShareAction::Do(Share::Stop))),
-        Pressing::Pick if view.share.picker.is_none() && view.question.is_none() => {
+        Pressing::Pick if data.stage == Stage::Seated && view.share.picker.is_none() && view.question.is_none() => {
             *action = Some(MeetingAction::Share(view.share.pick(&data.share)));
         }
         Pressing::Pick => {}

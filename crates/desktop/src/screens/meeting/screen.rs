@@ -69,7 +69,7 @@ fn head(
         }
         let (word, spoken) =
             if view.pixels.is_some() { ("share-fit", "share-fit-spoken") } else { ("share-full", "share-full-spoken") };
-        let size = PushButton::new(Weight::Quiet, words.say(word)).accessible(words.say(spoken)).small();
+        let size = PushButton::new(Weight::Secondary, words.say(word)).accessible(words.say(spoken)).small();
         if ui.add(size).on_hover_text(words.say(spoken)).clicked() || shortcuts::fit(ui) {
             view.pixels = if view.pixels.is_some() { None } else { Some(Vec2::ZERO) };
         }
@@ -85,7 +85,7 @@ fn head(
     let room = right - chip.right() - 2.0 * space::S;
     painter.rect_filled(chip, CornerRadius::same(radius::S), ground);
     painter.galley(chip.center() - marking.size() / 2.0, marking, text);
-    let name = words.tell("share-of", [("name", screen.name.as_str().into()), ("seat", screen.seat.as_str().into())]);
+    let name = words.tell("share-head", [("name", screen.name.as_str().into()), ("seat", screen.seat.as_str().into())]);
     let line = widgets::line(painter, &name, Type::Strong, colour::TEXT, room);
     let at = Pos2::new(chip.right() + space::M, rect.center().y - line.size().y / 2.0);
     painter.galley(at, line, colour::TEXT);
