@@ -280,6 +280,41 @@ fn a_track_that_a_member_forges_is_named_soon_and_falls_silent() {
     }
 }
 
+/// The tracks that were told to be held, or not to be any more.
+fn held(outputs: &[Output]) -> Vec<(LeafIndex, TrackKind, bool)> {
+    let track = |output: &Output| match output {
+        Output::Event(Event::TrackHeld { leaf, track, held }) => Some((*leaf, *track, *held)),
+        _ => None,
+    };
+    outputs.iter().filter_map(track).collect()
+}
+
+#[test]
+fn a_track_that_nothing_proves_is_told_to_be_held_and_goes_on_with_a_key_frame_once_something_does() {
+    let mut pair = Pair::new();
+    let alice = pair.alice.me();
+    let frame = pair.sealed(0, true);
+    assert_eq!(frames(&pair.give(frame)), [0]);
+    assert_eq!(pair.receiver.deadline(None), Some(pair.now + Duration::from_secs(1)), "whether anything comes or not");
+    assert_eq!(held(&pair.pass(Duration::from_millis(999))), []);
+    assert_eq!(held(&pair.pass(Duration::from_millis(1))), [(alice, TrackKind::Camera, true)]);
+    // Its proof is lost.
+    let _lost = pair.sealed(1, true);
+    let frame = pair.sealed(2, true);
+    let outputs = pair.give(frame);
+    assert_eq!((frames(&outputs), held(&outputs)), (vec![], vec![]));
+    assert_eq!(pair.link.counters.frames_unproven, 1);
+    pair.pass(Duration::from_millis(200));
+    let frame = pair.sealed(3, false);
+    let outputs = pair.give(frame);
+    assert_eq!(held(&outputs), [(alice, TrackKind::Camera, false)]);
+    assert!(frames(&outputs).is_empty(), "it lacks what was not given out");
+    let is_ask = |output: &Output| matches!(output, Output::Signal(ToRelay::NeedKeyFrame(_)));
+    assert!(outputs.iter().any(is_ask));
+    let frame = pair.sealed(4, true);
+    assert_eq!(frames(&pair.give(frame)), [4]);
+}
+
 #[test]
 fn sound_in_layers_is_refused() {
     let mut pair = Pair::new();

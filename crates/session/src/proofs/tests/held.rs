@@ -127,6 +127,34 @@ fn a_held_track_gives_out_nothing_and_goes_on_with_the_first_proof() {
     assert!(given <= 51, "{given}");
 }
 
+#[test]
+fn a_proof_of_nothing_new_does_not_let_a_held_track_go_on() {
+    let (start, mut checker, mut sender) = (Instant::now(), Checker::default(), Sender::new(TrackKind::Microphone));
+    let (mut noise, mut now, mut kept_back) = (Noise(3), start, None);
+    for step in 0..200 {
+        now = start + SOUND * step;
+        let frame = sender.send(0, now);
+        let has_proof = !frame.proof.is_empty();
+        if has_proof && step >= 30 && kept_back.is_none() {
+            kept_back = Some(frame);
+        } else if step < 50 {
+            assert_eq!(check(&mut checker, &frame, now), Ok(Verdict::Give));
+        } else if !has_proof && noise.chance() < 0.5 {
+            check(&mut checker, &frame, now).unwrap();
+        }
+        if is_held(&mut checker, now) == Some(true) {
+            break;
+        }
+    }
+    assert!(now < start + SOUND * 110, "it is held");
+    // A later proof came before this one, so it vouches for nothing that was given out since.
+    assert_eq!(check(&mut checker, &kept_back.unwrap(), now), Ok(Verdict::Keep));
+    assert_eq!(is_held(&mut checker, now), None);
+    let next = (1..30).map(|step| sender.send(0, now + SOUND * step)).find(|frame| !frame.proof.is_empty()).unwrap();
+    assert_eq!(check(&mut checker, &next, now + SECOND), Ok(Verdict::Give));
+    assert_eq!(is_held(&mut checker, now + SECOND), Some(false));
+}
+
 /// What somebody who owns the relay and the frame keys does with the next frame.
 enum Act {
     Pass,
