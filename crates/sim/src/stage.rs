@@ -4,6 +4,8 @@
 //! commands, changes the lines, and takes what the sessions tell. Time jumps from one event to the next. What the lines
 //! do follows from the seed.
 
+mod lines;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -16,117 +18,20 @@ use conclave_identity::{
     issue::{IssueError, Rehearsal, RehearsalSpec},
 };
 use conclave_model::{
-    Bitrate, EncodedFrame, LeafIndex, TrackKind,
+    EncodedFrame, LeafIndex, TrackKind,
     wire::signal::{self, Hello, SignalError, ToRelay, decode_from_relay, decode_to_relay},
 };
 use conclave_relay_core::{Admitted, ConnectionId, Output as RelayOutput, Relay, RelayConfig};
 use conclave_session::{Command, Event, Input, Output, RemoteFrame, Session, SessionConfig, SessionError};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use str0m_netem::{Bitrate as LinkRate, DataSize, GilbertElliot, NetemConfig, Probability, RandomLoss};
+
+pub use lines::{LineSpec, Loss, Packets, Way};
 
 use crate::{
     network::{Datagram, Line, Wire},
     simulation::WALL,
 };
-
-/// What one direction of a line is like.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LineSpec {
-    /// How late each datagram arrives at the least.
-    pub latency: Duration,
-    /// Which are lost.
-    pub loss: Loss,
-    /// How many bits a second pass; `None`: any number. What does not pass waits up to [`LineSpec::QUEUE`] and is lost
-    /// beyond it.
-    pub rate: Option<Bitrate>,
-}
-
-/// Which datagrams a line loses.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Loss {
-    /// None.
-    #[default]
-    None,
-    /// This share of them (0 to 1), each by itself.
-    Random(f32),
-    /// This share of them (0 to 1), in rows that are `mean` long on the average (Gilbert).
-    Bursts {
-        /// The share.
-        share: f32,
-        /// The mean length of a row, at least 1.
-        mean: f32,
-    },
-}
-
-impl LineSpec {
-    /// How long a datagram waits at the most on a line of limited rate.
-    pub const QUEUE: Duration = Duration::from_millis(300);
-
-    /// An undisturbed line.
-    pub fn plain(latency: Duration) -> Self {
-        Self { latency, ..Self::default() }
-    }
-
-    fn config(&self, seed: u64) -> NetemConfig {
-        let config = NetemConfig::new().latency(self.latency).seed(seed);
-        let config = match self.loss {
-            Loss::None => config,
-            Loss::Random(share) => config.loss(RandomLoss::new(Probability::new(share))),
-            Loss::Bursts { share, mean } => {
-                let good = mean * (1.0 - share) / share.max(1e-6);
-                config.loss(GilbertElliot::new().good_duration(good).bad_duration(mean))
-            }
-        };
-        match self.rate {
-            None => config,
-            Some(rate) => {
-                // The emulator counts what is under way among what waits.
-                let held = (Self::QUEUE + self.latency).as_secs_f64();
-                let bytes = (rate.as_bps() as f64 / 8.0 * held) as i64;
-                config.link(LinkRate::bps(rate.as_bps()), DataSize::bytes(bytes.max(LEAST_QUEUE)))
-            }
-        }
-    }
-}
-
-/// A queue holds at least some packets.
-const LEAST_QUEUE: i64 = 10_000;
-
-/// Which way of somebody's line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// To the relay.
-    Up,
-    /// From the relay.
-    Down,
-}
-
-/// One direction of a line with nobody at its ends, for what is to be compared on the same line.
-pub struct Packets(Line);
-
-impl Packets {
-    /// A line that does what `seed` decides.
-    pub fn new(spec: LineSpec, seed: u64) -> Self {
-        Self(Line::new(spec.config(seed)))
-    }
-
-    /// Sends something.
-    pub fn send(&mut self, bytes: Vec<u8>, now: Instant) {
-        self.0.send(Datagram { from: RELAY, to: RELAY, bytes }, now);
-    }
-
-    /// What arrives by `now`.
-    pub fn arrived(&mut self, now: Instant) -> Vec<Vec<u8>> {
-        self.0.arrived(now).into_iter().map(|datagram| datagram.bytes).collect()
-    }
-}
-
-impl std::fmt::Debug for Packets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packets").field("under_way", &self.0.under_way()).finish_non_exhaustive()
-    }
-}
 
 /// What a session tells.
 #[derive(Debug)]
@@ -517,69 +422,4 @@ const AFTERWARDS: Duration = Duration::from_millis(1500);
 const MAX_ROUNDS: u32 = 5000;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use bytes::Bytes;
-    use conclave_model::{Layer, MediaTime};
-
-    use super::*;
-
-    fn sound(number: u64) -> EncodedFrame {
-        EncodedFrame {
-            time: MediaTime(1_000_000 + number * 20_000),
-            encode_delay: Duration::ZERO,
-            key: true,
-            layer: Layer(0),
-            discardable: false,
-            back: 0,
-            data: Bytes::from_static(&[7; 100]),
-        }
-    }
-
-    /// The numbers of frames that came to the second, with their delays.
-    fn speak(stage: &mut Stage, frames: u64) -> Vec<Duration> {
-        let start = stage.now();
-        let mut delays = Vec::new();
-        for number in 0..frames {
-            let at = start + Duration::from_millis(20 * number);
-            while let Some((who, happening)) = stage.advance(at).unwrap() {
-                if let (1, Happening::Frame(frame)) = (who, happening) {
-                    let sent = start + frame.frame.time.since(MediaTime(1_000_000));
-                    delays.push(frame.received.duration_since(sent));
-                }
-            }
-            stage.send(0, TrackKind::Microphone, sound(number)).unwrap();
-        }
-        delays
-    }
-
-    #[test]
-    fn frames_arrive_after_both_lines_and_a_line_loses_its_share() {
-        let mut stage = Stage::assemble(2, 1, Instant::now()).unwrap();
-        stage.set_line(0, Way::Up, LineSpec::plain(Duration::from_millis(30)));
-        let delays = speak(&mut stage, 100);
-        assert!(delays.len() > 95, "{}", delays.len());
-        assert!(delays.iter().all(|delay| (30..40).contains(&delay.as_millis())), "{delays:?}");
-        // Too far for asking again in time.
-        let lossy = LineSpec { latency: Duration::from_millis(400), loss: Loss::Random(0.3), rate: None };
-        stage.set_line(0, Way::Up, lossy);
-        let late = speak(&mut stage, 500).into_iter().filter(|delay| delay.as_millis() > 405).count();
-        assert!(late < 300, "{late}");
-        assert!(stage.traffic(0).sent > stage.traffic(0).up);
-    }
-
-    #[test]
-    fn a_narrow_line_lets_no_more_through_than_its_rate() {
-        let mut stage = Stage::assemble(2, 1, Instant::now()).unwrap();
-        let rate = Bitrate::kbps(30);
-        stage.set_line(0, Way::Up, LineSpec { rate: Some(rate), ..LineSpec::plain(Duration::from_millis(5)) });
-        let before = stage.traffic(0);
-        speak(&mut stage, 500);
-        let after = stage.traffic(0);
-        let kbps = |bytes: u64| bytes as f64 * 8.0 / 10_000.0;
-        assert!(kbps(after.sent - before.sent) > 50.0, "{}", kbps(after.sent - before.sent));
-        let passed = kbps(after.up - before.up);
-        assert!((15.0..40.0).contains(&passed), "{passed}");
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
 //! What sessions tell.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use conclave_e2ee::{JoinError, NewcomerError};
+use conclave_e2ee::{JoinError, Member, NewcomerError};
 use conclave_model::wire::signal::Refusal;
-use conclave_session::{Doubt, EndReason, Event, Standing};
+use conclave_session::{Doubt, EndReason, Event, Governance, Standing};
 use rand::RngExt;
 
 use super::Simulation;
@@ -16,7 +16,6 @@ impl Simulation {
         if let Some(hostile) = &mut self.hostile {
             hostile.hear(who, &event, now);
         }
-        let is_split = self.hostile.as_ref().is_some_and(|hostile| hostile.is_split);
         let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
         match event {
             Event::Admitted { me } => {
@@ -30,32 +29,8 @@ impl Simulation {
                     meter.entered.entry(who).or_insert((now, epoch));
                 }
             }
-            Event::Roster(members) => {
-                presence.roster = members.clone();
-                presence.wishes_due = true;
-                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection) {
-                    if !is_split {
-                        self.checker.roster(connection, epoch, &members)?;
-                    }
-                    self.check_members(&members, connection, epoch)?;
-                }
-            }
-            Event::Governance(governance) => {
-                presence.governance = Some(governance.clone());
-                presence.lead_due = true;
-                if let (Some(epoch), Some(connection)) = (presence.epoch, presence.connection)
-                    && !is_split
-                {
-                    self.checker.governance(connection, epoch, &governance)?;
-                }
-                if let Some(hostile) = &mut self.hostile {
-                    if governance.level < hostile.level {
-                        return Err(Violation::LevelFell { who, from: hostile.level, to: governance.level });
-                    }
-                    hostile.level = governance.level;
-                }
-                self.check_clearances(who, governance.level)?;
-            }
+            Event::Roster(members) => return self.on_roster(who, members),
+            Event::Governance(governance) => return self.on_governance(who, governance),
             Event::Lobby(waiting) => {
                 presence.lobby = waiting;
                 presence.lead_due = true;
@@ -107,6 +82,42 @@ impl Simulation {
             | Event::OrderRefused(_) => {}
         }
         Ok(())
+    }
+
+    fn on_roster(&mut self, who: usize, members: Arc<[Member]>) -> Result<(), Violation> {
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        presence.roster = members.clone();
+        presence.wishes_due = true;
+        let Some((epoch, connection)) = presence.epoch.zip(presence.connection) else { return Ok(()) };
+        if !self.is_split() {
+            self.checker.roster(connection, epoch, &members)?;
+        }
+        self.check_members(&members, connection, epoch)
+    }
+
+    fn on_governance(&mut self, who: usize, governance: Governance) -> Result<(), Violation> {
+        let is_split = self.is_split();
+        let Some(presence) = &mut self.participants[who].presence else { return Ok(()) };
+        presence.lead_due = true;
+        if let Some((epoch, connection)) = presence.epoch.zip(presence.connection)
+            && !is_split
+        {
+            self.checker.governance(connection, epoch, &governance)?;
+        }
+        let level = governance.level;
+        presence.governance = Some(governance);
+        if let Some(hostile) = &mut self.hostile {
+            if level < hostile.level {
+                return Err(Violation::LevelFell { who, from: hostile.level, to: level });
+            }
+            hostile.level = level;
+        }
+        self.check_clearances(who, level)
+    }
+
+    /// Whether the honest may be in groups of their own for now.
+    fn is_split(&self) -> bool {
+        self.hostile.as_ref().is_some_and(|hostile| hostile.is_split)
     }
 
     pub(super) fn on_ended(&mut self, who: usize, reason: &EndReason) -> Result<(), Violation> {

@@ -60,19 +60,7 @@ impl Simulation {
                 let commit = Bytes::from((0..length).map(|_| random.random()).collect::<Vec<u8>>());
                 self.rogue_says(ToRelay::Commit(Commit { epoch, commit, welcome: None, added: Vec::new() }))?;
             }
-            Move::CommitAgain => {
-                let wall = self.wall();
-                let made = self
-                    .puppets
-                    .first_mut()
-                    .and_then(|rogue| rogue.make(&Work { renew: true, ..Work::default() }, wall));
-                if let Some(commit) = made {
-                    self.rogue_says(ToRelay::Commit(commit.clone()))?;
-                    for epoch in [commit.epoch, Epoch(commit.epoch.0 + 9)] {
-                        self.rogue_says(ToRelay::Commit(Commit { epoch, ..commit.clone() }))?;
-                    }
-                }
-            }
+            Move::CommitAgain => self.commits_again()?,
             Move::GarbageWelcome => self.welcomes_with_garbage()?,
             Move::FalseObjection => {
                 if let Some(rogue) = self.puppets.first_mut() {
@@ -82,19 +70,7 @@ impl Simulation {
                 self.crash(victim, Duration::ZERO);
                 self.participants[victim].comes_at = Some(self.now + Duration::from_millis(300));
             }
-            Move::FalseDismissal => {
-                let victim = self.victim();
-                let peer = self.puppets.first().map(|rogue| rogue.peer);
-                let number = self.hostile.as_ref().and_then(|hostile| {
-                    hostile.history.iter().rev().find_map(|(to, message)| match message {
-                        FromRelay::Joined(joined) if *to == victim => Some(joined.peer),
-                        _ => None,
-                    })
-                });
-                if let Some(peer) = number.or(peer) {
-                    self.rogue_says(ToRelay::Dismiss { peer, why: Dismissal::Ejected })?;
-                }
-            }
+            Move::FalseDismissal => self.dismisses()?,
             Move::FalseFuture => {
                 self.forks(&Work { renew: true, ..Work::default() });
                 for _ in 0..5 {
@@ -109,6 +85,35 @@ impl Simulation {
             _ => self.two_histories(),
         }
         Ok(())
+    }
+
+    /// The same commit twice, and as one of a later epoch.
+    fn commits_again(&mut self) -> Result<(), Violation> {
+        let wall = self.wall();
+        let rogue = self.puppets.first_mut();
+        let made = rogue.and_then(|rogue| rogue.make(&Work { renew: true, ..Work::default() }, wall));
+        let Some(commit) = made else { return Ok(()) };
+        self.rogue_says(ToRelay::Commit(commit.clone()))?;
+        for epoch in [commit.epoch, Epoch(commit.epoch.0 + 9)] {
+            self.rogue_says(ToRelay::Commit(Commit { epoch, ..commit.clone() }))?;
+        }
+        Ok(())
+    }
+
+    /// Dismisses the victim, or itself where it knows no number of theirs.
+    fn dismisses(&mut self) -> Result<(), Violation> {
+        let victim = self.victim();
+        let peer = self.puppets.first().map(|rogue| rogue.peer);
+        let number = self.hostile.as_ref().and_then(|hostile| {
+            hostile.history.iter().rev().find_map(|(to, message)| match message {
+                FromRelay::Joined(joined) if *to == victim => Some(joined.peer),
+                _ => None,
+            })
+        });
+        match number.or(peer) {
+            Some(peer) => self.rogue_says(ToRelay::Dismiss { peer, why: Dismissal::Ejected }),
+            None => Ok(()),
+        }
     }
 
     /// The relay gives one commit to one half, another to the other, both by the same member.
