@@ -16,7 +16,7 @@
 //! | `meeting` | the meeting's random name, 32 hex digits |
 //! | `person` | SHA-256 of the certificate, 64 hex digits |
 //! | `by` | the certificate of whoever had it done |
-//! | `reason` | one word of a-z, 0-9 and "-" |
+//! | `reason` | one word of a-z, 0-9 and "-"; how many, for `records-missing` |
 //!
 //! `meeting`, `person`, `by` and `reason` are left out where they do not apply; the order is that of the table, and there is
 //! no space, so a record has one form. Whoever can write the file can make a new chain or cut off its end: note the
@@ -63,6 +63,8 @@ pub enum Event {
     Annulled,
     /// A connection ended.
     Left,
+    /// So many records could not be written: the reason is their number.
+    RecordsMissing,
 }
 
 /// One entry, without its place in the chain.
@@ -84,6 +86,11 @@ impl Record {
     /// An event without anything else.
     pub fn of(event: Event) -> Self {
         Self { event, meeting: None, person: None, by: None, reason: None }
+    }
+
+    /// So many records could not be written.
+    pub fn missing(count: u64) -> Self {
+        Self::of(Event::RecordsMissing).because(&count.to_string())
     }
 
     /// An event in a meeting.
@@ -166,6 +173,8 @@ pub struct Summary {
     pub last: Option<u64>,
     /// How many lines have an earlier time than the one before: the clock was set back.
     pub set_back: u64,
+    /// How many records could not be written, as the file itself says.
+    pub missing: u64,
     /// Its end: [`Chain::append`] goes on from there.
     pub chain: Chain,
 }
@@ -262,6 +271,7 @@ pub fn walk(file: impl Read, mut see: impl FnMut(Entry)) -> Result<Summary, Audi
             summary.set_back += 1;
         }
         summary.lines += 1;
+        summary.missing = summary.missing.saturating_add(line.missing().unwrap_or(0));
         summary.first.get_or_insert(line.time);
         summary.last = Some(line.time);
         summary.chain.take(&bytes);
@@ -271,7 +281,9 @@ pub fn walk(file: impl Read, mut see: impl FnMut(Entry)) -> Result<Summary, Audi
 
 fn check(bytes: &[u8], chain: &Chain) -> Result<Line, Fault> {
     let line: Line = serde_json::from_slice(bytes).map_err(|_| Fault::Malformed)?;
-    if line.to_json().as_bytes() != bytes || line.reason.as_deref().is_some_and(|reason| word(reason) != reason) {
+    let has_words = line.reason.as_deref().is_none_or(|reason| word(reason) == reason);
+    let has_number = line.event != Event::RecordsMissing || line.missing().is_some();
+    if line.to_json().as_bytes() != bytes || !has_words || !has_number {
         return Err(Fault::Form);
     }
     if line.seq != chain.next {
@@ -306,6 +318,12 @@ impl Line {
     fn to_json(&self) -> String {
         #[expect(clippy::expect_used, reason = "numbers and strings into memory")]
         serde_json::to_string(self).expect("a line of numbers and strings serializes")
+    }
+
+    /// How many records it says are missing; `None` where it says no such thing, or not as it is written.
+    fn missing(&self) -> Option<u64> {
+        let reason = self.reason.as_deref().filter(|_| self.event == Event::RecordsMissing)?;
+        reason.parse().ok().filter(|count: &u64| *count > 0 && count.to_string() == reason)
     }
 
     fn record(self) -> Record {
@@ -350,6 +368,7 @@ impl fmt::Display for Event {
             Self::Dismissed => "dismissed",
             Self::Annulled => "annulled",
             Self::Left => "left",
+            Self::RecordsMissing => "records-missing",
         })
     }
 }

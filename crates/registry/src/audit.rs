@@ -24,6 +24,8 @@ pub struct Audited {
     pub last: Option<u64>,
     /// How many lines are earlier than the one before: the relay's clock was set back.
     pub set_back: u64,
+    /// How many records the relay could not write, as the file says: what happened then is not known.
+    pub missing: u64,
     /// SHA-256 over the last line, in hex: note it elsewhere, and give it as --head the next time.
     pub head: Option<String>,
     /// How often which event is there.
@@ -58,6 +60,7 @@ pub fn verify(options: &AuditOptions) -> Result<Audited, RegistryError> {
         first: summary.first,
         last: summary.last,
         set_back: summary.set_back,
+        missing: summary.missing,
         events,
     })
 }

@@ -247,6 +247,9 @@ fn show_audited(f: &mut fmt::Formatter<'_>, audited: &Audited) -> fmt::Result {
     if audited.set_back > 0 {
         writeln!(f, "  The relay's clock was set back {} times.", audited.set_back)?;
     }
+    if audited.missing > 0 {
+        writeln!(f, "  The relay could not write everything: {} records are missing.", audited.missing)?;
+    }
     match &audited.head {
         Some(head) => writeln!(f, "  Note its head elsewhere, for the next time: {head}"),
         None => Ok(()),

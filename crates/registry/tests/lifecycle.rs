@@ -203,6 +203,9 @@ fn an_audit_log_is_checked_offline() {
     office.write("audit.log", &log);
     let said = office.good(&format!("audit verify audit.log --head {noted}"));
     assert!(said.contains("audit.log holds: 2 lines.") && said.contains(&hex::encode(chain.head())), "{said}");
+    office.write("full.log", &(log.clone() + &chain.clone().append(&Record::missing(12), now())));
+    let said = office.good("audit verify full.log");
+    assert!(said.contains("The relay could not write everything: 12 records are missing."), "{said}");
     office.write("edited.log", &log.replace("started", "stopped"));
     let shorter = log.lines().next().unwrap().to_owned() + "\n";
     office.write("cut.log", &shorter);

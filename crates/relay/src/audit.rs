@@ -324,12 +324,8 @@ impl Writer {
     fn write(&mut self, record: &Record, time: u64) {
         let missing = self.tally.unrecorded.load(Ordering::Relaxed);
         let gap = missing - self.missing;
-        let result = if gap > 0 {
-            let note = Record::of(Event::Started).because(&format!("{gap}-records-missing"));
-            self.log.write(&note, time).map(|()| self.missing = missing)
-        } else {
-            Ok(())
-        };
+        let result =
+            if gap > 0 { self.log.write(&Record::missing(gap), time).map(|()| self.missing = missing) } else { Ok(()) };
         match result.and_then(|()| self.log.write(record, time)) {
             Ok(()) if self.is_failing => {
                 self.is_failing = false;

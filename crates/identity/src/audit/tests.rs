@@ -48,8 +48,25 @@ fn the_lines_are_the_documented_ones() {
         r#"{{"seq":2,"time":101,"prev":"{head}","event":"refused","person":"{person}","reason":"not-invited"}}"#
     );
     assert_eq!(log.lines().take(2).collect::<Vec<_>>(), [first, second]);
-    for event in records().iter().map(|record| record.event).chain([Event::Annulled, Event::MeetingEnded]) {
+    for event in
+        records().iter().map(|record| record.event).chain([Event::Annulled, Event::MeetingEnded, Event::RecordsMissing])
+    {
         assert_eq!(serde_json::to_string(&event).unwrap(), format!("\"{event}\""));
+    }
+}
+
+#[test]
+fn what_could_not_be_written_is_summed_up_and_said_in_numbers_alone() {
+    let mut chain = Chain::default();
+    let records = [Record::of(Event::Started), Record::missing(10), Record::missing(u64::MAX), Record::missing(1)];
+    let log: String = records.iter().map(|record| chain.append(record, 1)).collect();
+    assert!(log.lines().nth(1).unwrap().ends_with(r#""event":"records-missing","reason":"10"}"#), "{log}");
+    let summary = verify(log.as_bytes()).unwrap();
+    assert_eq!((summary.lines, summary.missing), (4, u64::MAX));
+    for reason in [None, Some("0"), Some("007"), Some("many"), Some("-1"), Some("18446744073709551616")] {
+        let record = Record { reason: reason.map(str::to_owned), ..Record::of(Event::RecordsMissing) };
+        let line = Chain::default().append(&record, 1);
+        assert!(matches!(verify(line.as_bytes()), Err(AuditError { line: 1, what: Fault::Form })), "{reason:?}");
     }
 }
 

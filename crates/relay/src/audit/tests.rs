@@ -153,7 +153,7 @@ fn records_that_find_no_room_are_counted_and_their_number_is_recorded() {
     drop(audit);
     writer.run();
     let events = folder.events();
-    assert_eq!(events[0], (Event::Started, Some("10-records-missing".into())));
+    assert_eq!(events[0], (Event::RecordsMissing, Some("10".into())));
     assert_eq!(events.len(), 1 + QUEUE + 1);
 }
 
@@ -171,7 +171,7 @@ fn a_full_disk_stops_nothing_and_is_counted() {
     drop(audit);
     writer.run();
     assert_eq!(tally.counters().unrecorded, 2);
-    let reasons = [(Event::Started, Some("2-records-missing".into())), (Event::Started, None), (Event::Stopped, None)];
+    let reasons = [(Event::RecordsMissing, Some("2".into())), (Event::Started, None), (Event::Stopped, None)];
     assert_eq!(folder.events(), reasons);
 }
 
