@@ -1,8 +1,12 @@
 //! Sharing a screen as people and screen readers meet it.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use conclave_capture::ScreenChoice;
-use conclave_client::{Notice, OwnShare, ScreenError, ScreenPause, ShareError, SharingNotice};
+use conclave_client::{
+    ConnectError, Notice, OwnShare, Phase, RetryReason, ScreenError, ScreenPause, ShareError, SharingNotice,
+};
 use conclave_desktop::{
     app::App,
     sketch::{self, SketchEngine},
@@ -129,6 +133,51 @@ fn who_shares_is_told_with_how_many_and_stops_by_button_and_by_key_whatever_is_o
         harness.run_steps(2);
         assert_eq!(wanted(&engine), ["Share(Stop)"]);
     }
+}
+
+#[test]
+fn sharing_is_stopped_while_the_connection_is_away_too() {
+    let engine = own(sharing(None));
+    engine.change(|snapshot| {
+        let why = RetryReason::Connection(ConnectError::Refused { relay: "relay.example:7443".into() });
+        snapshot.phase = Phase::Reconnecting { attempt: 1, retry_in: Duration::from_secs(3), why };
+    });
+    let mut harness = meeting(&engine);
+    harness.key_press(Key::S);
+    harness.run_steps(2);
+    assert_eq!(wanted(&engine), ["Share(Stop)"]);
+}
+
+#[test]
+fn whoever_waits_at_the_door_is_offered_nothing_to_share_and_nobody_to_see() {
+    let engine = SketchEngine::new(3, false);
+    engine.change(|snapshot| snapshot.phase = Phase::Waiting);
+    let mut harness = meeting(&engine);
+    for key in [Key::S, Key::P] {
+        harness.key_press(key);
+        harness.run_steps(2);
+    }
+    for label in ["Share a screen", "Show the list of participants", "Participants (3)"] {
+        assert!(harness.query_by_label_contains(label).is_none(), "{label}");
+    }
+    harness.get_by_label_contains("Leave the meeting");
+    assert!(wanted(&engine).is_empty());
+    engine.change(|snapshot| snapshot.phase = Phase::Joined);
+    harness.run_steps(2);
+    harness.get_by_label_contains("Share a screen");
+}
+
+#[test]
+fn what_another_begins_to_share_is_said_once_above_its_picture() {
+    let engine = SketchEngine::new(3, false);
+    engine.change(|snapshot| sketch::share(snapshot, 1));
+    let mut harness = meeting(&engine);
+    engine
+        .notify(Notice::Sharing(SharingNotice::Began { who: Some(sketch::person(1).name), label: Level::Restricted }));
+    harness.run_steps(3);
+    let alerts: Vec<_> =
+        harness.query_all_by_role(Role::Alert).filter_map(|node| node.accesskit_node().label()).collect();
+    assert_eq!(alerts, ["Maria Dimitrova, Bulgaria, shares a screen"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use conclave_capture::Turns;
-use conclave_client::{Command, EndReason, Notice, Order, Phase, Snapshot, media::VoiceMode};
+use conclave_client::{Command, EndReason, Notice, Order, Phase, SharingNotice, Snapshot, media::VoiceMode};
 use conclave_identity::Admission;
 use conclave_model::Fingerprint;
 
@@ -24,6 +24,7 @@ use crate::{
             attention::{Attention, Person, Place},
             data::MeetingData,
             speakers::Speakers,
+            toasts::Toast,
             ui::{MeetingAction, MeetingView, Panel},
         },
         preview::data::Kind,
@@ -104,7 +105,7 @@ impl Sitting {
         self.speakers.update(levels, now);
         while let Some(notice) = self.engine.notice() {
             if let Some(sentence) = said(&notice, words) {
-                self.toast(sentence);
+                self.toast(Toast { sentence, calm: is_calm(&notice) });
             }
         }
         while self.toasts_until.first().is_some_and(|until| *until <= now) {
@@ -131,9 +132,9 @@ impl Sitting {
         self.ticket.as_ref().and_then(|ticket| ticket.rehearsed)
     }
 
-    fn toast(&mut self, sentence: String) {
-        if self.view.toasts.last() != Some(&sentence) {
-            self.view.toasts.push(sentence);
+    fn toast(&mut self, toast: Toast) {
+        if self.view.toasts.last() != Some(&toast) {
+            self.view.toasts.push(toast);
             self.toasts_until.push(self.now + TOAST);
         }
     }
@@ -158,7 +159,7 @@ impl Sitting {
 
     pub(super) fn send(&mut self, command: Command, words: &Words) {
         if self.engine.send(command).is_err() {
-            self.toast(words.say("toast-busy"));
+            self.toast(Toast { sentence: words.say("toast-busy"), calm: false });
         }
     }
 
@@ -300,7 +301,12 @@ fn can_return(reason: &EndReason) -> bool {
     }
 }
 
-/// A notice in words; `None` for what the strip above the tiles says already.
+/// Whether a notice is good news.
+fn is_calm(notice: &Notice) -> bool {
+    matches!(notice, Notice::DeviceBack { .. } | Notice::Reconnected | Notice::Sharing(SharingNotice::Granted))
+}
+
+/// A notice in words; `None` for what the window says already.
 fn said(notice: &Notice, words: &Words) -> Option<String> {
     match notice {
         Notice::DeviceLost { error, .. } => Some(explain::capture(error, words)),
@@ -320,6 +326,8 @@ fn said(notice: &Notice, words: &Words) -> Option<String> {
         | Notice::Diverged { .. }
         | Notice::Revoked { .. }
         | Notice::NobodyVouched => explain::foul(notice, words),
+        // The screen that is shown says whose it is.
+        Notice::Sharing(SharingNotice::Began { .. }) => None,
         Notice::Sharing(notice) => Some(explain::sharing::notice(notice, words)),
         Notice::EncoderFailed { reason, .. } => Some(words.tell("toast-encoder", [("reason", reason.as_str().into())])),
     }

@@ -10,6 +10,6 @@ mod roster;
 mod screen;
 pub mod speakers;
 pub mod tile;
-mod toasts;
+pub mod toasts;
 pub mod ui;
 pub mod voice;

@@ -135,9 +135,9 @@ mod tests {
         // The tile is 570 × 300 points: wider than 16:9, so the picture is as wide as the tile, 320.6 points high.
         let wide = attention.news(&people(2, &[]), &place(2000.0, 300.0), 0.0).unwrap();
         assert_eq!(wide[0].height, 660);
-        // Five columns and four rows: 144 points high.
+        // Four columns and five rows of 215.8 × 113.6 points: as wide as the tile, 121.4 points high.
         let many = attention.news(&people(20, &[]), &place(1000.0, 600.0), 0.0).unwrap();
-        assert_eq!(many.iter().map(|watched| watched.height).collect::<Vec<_>>(), [300; 19]);
+        assert_eq!(many.iter().map(|watched| watched.height).collect::<Vec<_>>(), [260; 19]);
     }
 
     #[test]

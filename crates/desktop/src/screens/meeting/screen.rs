@@ -89,6 +89,8 @@ fn head(
     let line = widgets::line(painter, &name, Type::Strong, colour::TEXT, room);
     let at = Pos2::new(chip.right() + space::M, rect.center().y - line.size().y / 2.0);
     painter.galley(at, line, colour::TEXT);
+    let whose = ui.interact(rect.with_max_x(right), ui.scope_id().with("screen-head"), Sense::hover());
+    whose.widget_info(|| WidgetInfo::labeled(Role::Alert, true, &name));
 }
 
 fn picture(ui: &Ui, area: Rect, screen: &ShownScreen, view: &mut ShareView, paints: &Paints<'_>) {

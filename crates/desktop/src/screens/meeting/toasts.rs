@@ -9,6 +9,15 @@ use crate::{
     words::Words,
 };
 
+/// A short message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    /// What it says.
+    pub sentence: String,
+    /// Whether it is good news, or none to worry about.
+    pub calm: bool,
+}
+
 /// How many are shown at once.
 const SHOWN: usize = 3;
 
@@ -17,7 +26,7 @@ const WIDTH: f32 = 480.0;
 
 /// Shows the newest of `messages` in `area`, away from `own`, the own tile. Returns the number of the one that the person
 /// takes away.
-pub(super) fn show(ui: &Ui, area: Rect, own: Option<Rect>, messages: &[String], words: &Words) -> Option<usize> {
+pub(super) fn show(ui: &Ui, area: Rect, own: Option<Rect>, messages: &[Toast], words: &Words) -> Option<usize> {
     let width = (area.width() - 2.0 * space::L).min(WIDTH);
     let mut dismissed = None;
     let newest: Vec<_> = messages
@@ -26,7 +35,7 @@ pub(super) fn show(ui: &Ui, area: Rect, own: Option<Rect>, messages: &[String], 
         .rev()
         .take(SHOWN)
         .map(|(index, message)| {
-            let text = ui.painter().layout(message.clone(), Type::Body.font(), colour::TEXT, width - 96.0);
+            let text = ui.painter().layout(message.sentence.clone(), Type::Body.font(), colour::TEXT, width - 96.0);
             let height = (text.size().y + space::XL).max(48.0);
             (index, message, text, height)
         })
@@ -39,10 +48,11 @@ pub(super) fn show(ui: &Ui, area: Rect, own: Option<Rect>, messages: &[String], 
         painter.rect_filled(rect.expand(1.0), CornerRadius::same(radius::M), colour::OUTLINE);
         painter.rect_filled(rect, CornerRadius::same(radius::M), colour::RAISED);
         let sign = Rect::from_center_size(rect.left_center() + Vec2::new(24.0, 0.0), Vec2::splat(20.0));
-        icons::paint(painter, Icon::Warning, sign, colour::WARNING);
+        let (icon, tint) = if message.calm { (Icon::Check, colour::GOOD) } else { (Icon::Warning, colour::WARNING) };
+        icons::paint(painter, icon, sign, tint);
         painter.galley(Pos2::new(rect.left() + 46.0, rect.center().y - text.size().y / 2.0), text, colour::TEXT);
         let alert = ui.interact(rect, ui.scope_id().with(("toast", index)), Sense::hover());
-        alert.widget_info(|| WidgetInfo::labeled(Role::Alert, true, message));
+        alert.widget_info(|| WidgetInfo::labeled(Role::Alert, true, &message.sentence));
         let cross = Rect::from_center_size(rect.right_center() - Vec2::new(26.0, 0.0), Vec2::splat(32.0));
         let close = ui.interact(cross, ui.scope_id().with(("toast-close", index)), Sense::click());
         let said = words.say("dismiss");

@@ -9,7 +9,8 @@ use super::{
     data::{MeetingData, Offer, Stage, StripData, TileData, strip},
     header, roster,
     screen::{self, Paints},
-    tile, toasts,
+    tile,
+    toasts::{self, Toast},
 };
 use crate::{
     icons, layout,
@@ -43,7 +44,7 @@ pub struct MeetingView {
     /// The picker, and how a shared screen is shown.
     pub share: ShareView,
     /// Short messages, newest last.
-    pub toasts: Vec<String>,
+    pub toasts: Vec<Toast>,
     /// Where people are shown; `None` while nobody is.
     pub stage: Option<Rect>,
 }
