@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! media [--only speech,picture,…] [--seeds N] [--shares 0,10] [--short] [--jobs N] [--out DIR] [--python PATH]
-//!       [--clip CLIP.y4m]
+//!       [--clip CLIP.y4m] [--redundancy COPIES,FARTHEST,MILLISECONDS]
 //! ```
 //!
 //! Sessions, relay, packets, encryption, jitter buffers and codecs are the real ones. Where a line is emulated, it is in

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use conclave_capture::{FRAME_SAMPLES, PIECE_SAMPLES};
-use conclave_client::media::{FrameControl, RedundancyControl, SoundSource, VoiceEncoder};
+use conclave_client::media::{FrameControl, Redundancy, RedundancyControl, SoundSource, VoiceEncoder};
 use conclave_codec::{AudioDecoder, AudioEncoder, AudioSettings, OpusDecoder, OpusEncoder, Protection};
 use conclave_model::{Bitrate, EncodedFrame, Layer, LeafIndex, MediaTime, TrackKind};
 use conclave_session::{Command, Event, Quality};
@@ -59,6 +59,7 @@ struct Job<'a> {
     point: Point,
     voice: &'a Speech,
     seed: u64,
+    redundancy: Option<Redundancy>,
 }
 
 const SCHEMES: [&str; 3] = ["conclave", "in-band-23", "in-band-60"];
@@ -75,7 +76,13 @@ pub(crate) fn measure(options: &Options) -> Value {
         };
         for point in points.iter().filter(is_wanted) {
             for voice in &voices {
-                jobs.extend((0..options.seeds).map(|seed| Job { scheme, point: *point, voice, seed }));
+                jobs.extend((0..options.seeds).map(|seed| Job {
+                    scheme,
+                    point: *point,
+                    voice,
+                    seed,
+                    redundancy: options.redundancy,
+                }));
             }
         }
     }
@@ -139,6 +146,9 @@ fn through(job: &Job<'_>) -> Result<Heard, StageError> {
     job.point.apply(&mut stage);
     stage.command(0, Command::DesiredBitrate(Camera::new().desired()))?;
     let mut speaker = Speaker::new();
+    if let Some(redundancy) = job.redundancy {
+        speaker.force(redundancy);
+    }
     let mut listener = SoundSource::new(LeafIndex(0), TrackKind::Microphone).unwrap();
     let sound = &job.voice.samples;
     let count = sound.len() / PIECE_SAMPLES;
@@ -216,6 +226,8 @@ pub(crate) struct Speaker {
     waiting: Vec<f32>,
     /// What came out of the encoder so far.
     bytes: u64,
+    /// The line has no say.
+    is_forced: bool,
 }
 
 impl Speaker {
@@ -227,7 +239,14 @@ impl Speaker {
             heard: Quality::default(),
             waiting: Vec::new(),
             bytes: 0,
+            is_forced: false,
         }
+    }
+
+    /// Uses this redundancy whatever the line.
+    fn force(&mut self, redundancy: Redundancy) {
+        self.encoder.set_redundancy(redundancy).unwrap();
+        self.is_forced = true;
     }
 
     /// Does what the client's engine does when the line's quality is reported.
@@ -236,14 +255,23 @@ impl Speaker {
             self.heard = *heard;
             self.control.set_heard(heard.loss, heard.round_trip);
         }
+        if let Event::Budget(budget) = event {
+            if let Some(frame) = self.frames.set_room(*budget) {
+                self.encoder.set_frame(frame).unwrap();
+            }
+            self.encoder.set_total(self.frames.total()).unwrap();
+        }
         let Event::Quality(Quality { loss, round_trip }) = *event else { return };
-        if let Some(change) = self.control.observe(loss, round_trip, JITTER_BUDGET, now) {
+        if let Some(change) = self.control.observe(loss, round_trip, JITTER_BUDGET, now)
+            && !self.is_forced
+        {
             self.encoder.set_redundancy(change).unwrap();
         }
         let trips = round_trip.map(|trip| trip + self.heard.round_trip.unwrap_or_default());
         if let Some(frame) = self.frames.observe(loss.max(self.heard.loss), trips, now) {
             self.encoder.set_frame(frame).unwrap();
         }
+        self.encoder.set_total(self.frames.total()).unwrap();
     }
 
     /// Takes 10 ms that were captured from `time` on, and encodes them when a frame is full.

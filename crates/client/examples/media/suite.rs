@@ -21,8 +21,10 @@ use std::{
     collections::VecDeque,
     path::PathBuf,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
+use conclave_client::media::Redundancy;
 use serde_json::{Map, Value, json};
 
 /// What to measure, and how much.
@@ -37,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) out: PathBuf,
     pub(crate) python: Option<PathBuf>,
     pub(crate) clip: Option<PathBuf>,
+    /// What the speaker uses whatever the line, in the place of what a client chooses.
+    pub(crate) redundancy: Option<Redundancy>,
 }
 
 type Part = fn(&Options) -> Value;
@@ -65,6 +69,7 @@ impl Options {
             out: "target/bench".into(),
             python: None,
             clip: None,
+            redundancy: None,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -77,6 +82,7 @@ impl Options {
                 "--short" => options.short = true,
                 "--out" => options.out = value().into(),
                 "--python" => options.python = Some(value().into()),
+                "--redundancy" => options.redundancy = Some(redundancy(value())),
                 "--clip" => options.clip = Some(value().into()),
                 other => panic!("unknown word {other}; see the head of examples/media/main.rs"),
             }
@@ -115,6 +121,13 @@ impl Options {
         eprintln!();
         done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
     }
+}
+
+/// Reads "copies,distance of the farthest,milliseconds of deep redundancy".
+fn redundancy(word: &str) -> Redundancy {
+    let numbers: Vec<u16> = word.split(',').map(|number| number.parse().unwrap()).collect();
+    let [red, far, dred] = numbers[..] else { panic!("--redundancy wants three numbers") };
+    Redundancy { red: red as u8, far: far as u8, dred: Duration::from_millis(dred.into()) }
 }
 
 pub(crate) use load::child;

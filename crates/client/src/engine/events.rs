@@ -97,6 +97,7 @@ impl Meeting<'_> {
             Event::Budget(budget) => {
                 let rest = self.engine.screen.set_budget(budget);
                 self.engine.local.set_budget(rest);
+                self.engine.local.set_room(budget);
                 self.engine.view.quality().send_budget = Some(budget);
             }
             Event::PathUp => {

@@ -27,8 +27,9 @@ const MOST: [u64; LAYERS - 1] = [150, 500];
 /// Pixels of the highest encoding for which [`LEAST`] is said; smaller ones need less.
 const FULL: u64 = 1280 * 720;
 
-/// Below this the picture gives way to the sound altogether.
-const NOTHING: Bitrate = Bitrate::kbps(40);
+/// Below this the picture gives way to the sound altogether. More than the least that a session's budget says, which it says
+/// of a line without any room.
+const NOTHING: Bitrate = Bitrate::kbps(60);
 
 /// How many more pixels, in percent, make an encoding of its own.
 const WORTH: u64 = 150;
@@ -197,6 +198,8 @@ mod tests {
             (900, ALL, [Some((180, 30, 150)), Some((360, 30, 500)), None]),
             (250, ALL, [Some((180, 30, 150)), None, None]),
             (80, ALL, [Some((180, 10, 80)), None, None]),
+            // A session's budget says no less than this of any line.
+            (50, ALL, [None, None, None]),
             (30, ALL, [None, None, None]),
             (5000, 0b001, [Some((180, 30, 150)), None, None]),
             (5000, 0b100, [None, None, Some((720, 30, 1500))]),

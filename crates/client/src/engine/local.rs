@@ -222,6 +222,14 @@ impl Local {
         self.camera.set_budget(budget);
     }
 
+    /// Fits the voice to what the line bears for pictures beside it.
+    pub(crate) fn set_room(&mut self, pictures: Bitrate) {
+        if let Some(frame) = self.frames.set_room(pictures) {
+            self.microphone.set_frame(frame);
+        }
+        self.microphone.set_total(self.frames.total());
+    }
+
     /// Fits the encoders to which encodings of the camera somebody watches, one bit for each.
     pub(crate) fn set_wanted(&mut self, layers: u8) {
         self.camera.set_wanted(layers);
@@ -239,6 +247,7 @@ impl Local {
             tracing::info!(?frame, "the voice is sent in other pieces");
             self.microphone.set_frame(frame);
         }
+        self.microphone.set_total(self.frames.total());
     }
 
     /// Takes how the own voice arrives at the one who receives it worst.

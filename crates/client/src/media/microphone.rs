@@ -12,7 +12,7 @@ use std::{
 
 use conclave_capture::{Clock, Level, PIECE_SAMPLES, SAMPLE_RATE};
 use conclave_codec::{AudioSettings, CodecError};
-use conclave_model::{EncodedFrame, Layer, MediaTime};
+use conclave_model::{Bitrate, EncodedFrame, Layer, MediaTime};
 
 use super::{
     MediaError, Redundancy, Reference, VoiceEncoder, VoiceMode, VoiceProcessor, inbox::Inbox, processing::SharedMode,
@@ -77,6 +77,8 @@ struct Line {
     frame: Duration,
     /// Whether all frames have one size.
     constant: bool,
+    /// What sound and all that is added to it take together at most.
+    total: Bitrate,
 }
 
 #[derive(Debug)]
@@ -122,6 +124,7 @@ impl MicrophonePipeline {
                 redundancy: Redundancy::default(),
                 frame: settings.frame,
                 constant: settings.constant,
+                total: VoiceEncoder::TOTAL,
             }),
             mode: SharedMode::default(),
             silent: AtomicU64::new(0),
@@ -165,6 +168,11 @@ impl MicrophonePipeline {
     /// Changes how much sound a frame holds, from the next frame on: 10 or 20 ms.
     pub fn set_frame(&self, frame: Duration) {
         self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).frame = frame;
+    }
+
+    /// Changes what the sound and all that is added to it take together at most, from the next frame on.
+    pub fn set_total(&self, total: Bitrate) {
+        self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).total = total;
     }
 
     /// Changes whether all frames have the same size, from the next frame on, so that an eavesdropper learns nothing from
@@ -328,10 +336,12 @@ impl<S: FnMut(MicrophoneOutput)> Worker<S> {
 
     /// Brings the encoder to what was asked for meanwhile.
     fn follow_orders(&mut self) {
-        let Line { redundancy, frame, constant } = *self.shared.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let Line { redundancy, frame, constant, total } =
+            *self.shared.line.lock().unwrap_or_else(PoisonError::into_inner);
         let encoder = &mut self.encoder;
         let followed = encoder.set_constant(constant).and_then(|()| encoder.set_frame(frame));
         let followed = followed.and_then(|()| encoder.set_redundancy(redundancy));
+        let followed = followed.and_then(|()| encoder.set_total(total));
         if let Err(error) = followed {
             tracing::warn!(%error, ?redundancy, ?frame, "the encoder does not follow the line");
         }

@@ -12,9 +12,12 @@ pub struct Redundancy {
     pub red: u8,
     /// How much of the past each frame describes by deep redundancy (DRED).
     pub dred: Duration,
+    /// How many frames before it the farthest of those was; at least `red`. The nearer of two stands half as far.
+    pub far: u8,
 }
 
-/// Decides what redundancy a line needs: none where asking again repairs in time, else copies and deep redundancy.
+/// Decides what redundancy a line needs: none or a copy where asking again repairs in time, else copies and deep
+/// redundancy.
 ///
 /// `loss` is the share of packets that are lost (0 to 1), `round_trip` the time from asking for a packet again to its
 /// coming (`None` where it is not known: nothing is asked for then), `jitter_budget` how long a receiver may hold sound
@@ -24,7 +27,7 @@ pub struct Redundancy {
 /// Copies win random loss, deep redundancy wins bursts, and two copies at the bitrate of one are worth more than the
 /// finer sound (DESIGN section 6, and the `speech` example's table).
 pub fn redundancy(loss: f32, round_trip: Option<Duration>, jitter_budget: Duration) -> Redundancy {
-    level(remaining(loss, round_trip, jitter_budget), 1.0)
+    level(remaining(loss, round_trip, jitter_budget), 1.0, tries(round_trip, jitter_budget) > 0)
 }
 
 /// Follows the quality of a line and changes the redundancy seldom: up at once, down after a time without need.
@@ -39,11 +42,23 @@ pub struct RedundancyControl {
 }
 
 impl Redundancy {
+    /// A copy for what is lost again where it is asked for again: far enough away for the usual burst, and all bits for
+    /// the sound.
+    pub const COPY: Self = Self { red: 1, far: 3, dred: Duration::ZERO };
+
     /// The copies and deep redundancy for little loss.
-    pub const LIGHT: Self = Self { red: 1, dred: Duration::from_millis(300) };
+    pub const LIGHT: Self = Self { red: 1, far: 1, dred: Duration::from_millis(300) };
 
     /// The copies and deep redundancy for much loss.
-    pub const STRONG: Self = Self { red: 2, dred: Duration::from_millis(400) };
+    ///
+    /// The copies stand apart: of a burst of three, the usual one, those in the next two frames would be lost together with
+    /// what they repeat. Receivers wait for deep redundancy as long anyway.
+    pub const STRONG: Self = Self { red: 2, far: 5, dred: Duration::from_millis(400) };
+
+    /// How many frames before each one those were that it repeats, the farthest first.
+    pub fn distances(self) -> impl Iterator<Item = u8> {
+        (0..self.red.min(2)).map(move |copy| if copy == 0 { self.far } else { self.far / 2 })
+    }
 
     /// Whether there is any.
     pub fn is_some(self) -> bool {
@@ -57,7 +72,8 @@ impl Redundancy {
         }
         // The share of bits that libopus gives to deep redundancy is at its largest from 25 % on; our own measurements
         // were made with 20 %.
-        Protection { dred: self.dred, loss: 20, wideband: true, inband: false }
+        // Deep redundancy takes so much of them that what is left goes to what makes speech understood.
+        Protection { dred: self.dred, loss: 20, wideband: !self.dred.is_zero(), inband: false }
     }
 
     /// The encoder's bitrate with which everything together stays within `total` on the average.
@@ -66,6 +82,7 @@ impl Redundancy {
     pub fn encoder_bitrate(self, settings: AudioSettings, total: Bitrate) -> Bitrate {
         let bits = match (self.red, settings.constant) {
             (0, _) => settings.bitrate.as_bps().min(total.as_bps()),
+            (1, false) if self.dred.is_zero() => total.as_bps() * 31 / 64,
             (red, true) => total.as_bps().saturating_sub(OVERHEAD) / (u64::from(red) + 1),
             // Speech takes 62 kbit/s of 64 with one copy, 61 with two, the container included.
             (1, false) => total.as_bps() * 39 / 64,
@@ -98,7 +115,9 @@ impl RedundancyControl {
         let arrives = 1.0 - remaining(smooth, round_trip, jitter_budget);
         let is_heard = 1.0 - remaining(self.heard.0, self.heard.1, jitter_budget);
         let remains = 1.0 - arrives * is_heard;
-        let (wanted, kept) = (level(remains, 1.0), level(remains, KEEP));
+        let asks = |loss: f32, round_trip| loss < LITTLE || tries(round_trip, jitter_budget) > 0;
+        let is_asked = asks(smooth, round_trip) && asks(self.heard.0, self.heard.1);
+        let (wanted, kept) = (level(remains, 1.0, is_asked), level(remains, KEEP, is_asked));
         if wanted > self.now {
             (self.now, self.less_since) = (wanted, None);
             return Some(wanted);
@@ -122,18 +141,26 @@ impl RedundancyControl {
 }
 
 /// The loss that remains after the retransmissions that fit into the budget.
+///
+/// Losses come together: what is sent again into a burst is lost more often than what is sent at any time.
 fn remaining(loss: f32, round_trip: Option<Duration>, jitter_budget: Duration) -> f32 {
     let loss = if loss.is_finite() { loss.clamp(0.0, 1.0) } else { 0.0 };
-    let tries = round_trip.map_or(0, |round_trip| jitter_budget.as_micros() / (round_trip + REACTION).as_micros());
-    loss.powi(1 + i32::try_from(tries).unwrap_or(8).min(8))
+    loss * loss.max(AGAIN).powi(tries(round_trip, jitter_budget))
 }
 
-/// The redundancy for what remains; `keep` below 1 lowers the thresholds.
-fn level(remains: f32, keep: f32) -> Redundancy {
+/// How often what is lost can be asked for again in time.
+fn tries(round_trip: Option<Duration>, jitter_budget: Duration) -> i32 {
+    let tries = round_trip.map_or(0, |round_trip| jitter_budget.as_micros() / (round_trip + REACTION).as_micros());
+    i32::try_from(tries).unwrap_or(8).min(8)
+}
+
+/// The redundancy for what remains; `keep` below 1 lowers the thresholds. Where losses are asked for again
+/// (`is_asked`), what remains is little sound in many places.
+fn level(remains: f32, keep: f32, is_asked: bool) -> Redundancy {
     if remains >= MUCH * keep {
         Redundancy::STRONG
     } else if remains >= LITTLE * keep {
-        Redundancy::LIGHT
+        if is_asked { Redundancy::COPY } else { Redundancy::LIGHT }
     } else {
         Redundancy::default()
     }
@@ -142,9 +169,12 @@ fn level(remains: f32, keep: f32) -> Redundancy {
 /// How long it takes until a gap is noticed, asked for and answered, beyond the round trip.
 const REACTION: Duration = Duration::from_millis(40);
 
+/// The least share of what is sent again that is lost, where anything is.
+const AGAIN: f32 = 0.35;
+
 /// Remaining loss that is heard, and that one copy does not bear.
 const LITTLE: f32 = 0.01;
-const MUCH: f32 = 0.12;
+const MUCH: f32 = 0.08;
 
 /// The share of a threshold at which its redundancy is still kept.
 const KEEP: f32 = 0.5;
@@ -176,7 +206,8 @@ mod tests {
 
     #[test]
     fn asking_again_does_where_the_round_trip_fits_and_copies_do_elsewhere() {
-        assert_eq!(redundancy(0.2, ms(20), BUDGET), Redundancy::default());
+        assert_eq!(redundancy(0.05, ms(20), BUDGET), Redundancy::default());
+        assert_eq!(redundancy(0.2, ms(20), BUDGET), Redundancy::COPY, "bursts take along what is sent again");
         assert_eq!(redundancy(0.2, ms(200), BUDGET), Redundancy::STRONG);
         assert_eq!(redundancy(0.05, ms(200), BUDGET), Redundancy::LIGHT);
         assert_eq!(redundancy(0.05, None, BUDGET), Redundancy::LIGHT);
@@ -215,10 +246,10 @@ mod tests {
                 changes.push((second, change));
             }
         }
-        assert_eq!(changes[..2], [(5, Redundancy::LIGHT), (6, Redundancy::STRONG)]);
+        assert_eq!(changes[0], (5, Redundancy::STRONG));
         let levels: Vec<_> = changes.iter().map(|(_, level)| *level).collect();
-        assert_eq!(levels[2..], [Redundancy::LIGHT, Redundancy::default()]);
-        assert!(changes[2].0 >= 45 && changes[3].0 >= 90, "{changes:?}");
+        assert_eq!(levels[1..], [Redundancy::LIGHT, Redundancy::default()]);
+        assert!(changes[1].0 >= 45 && changes[2].0 >= 90, "{changes:?}");
     }
 
     #[test]
@@ -231,7 +262,7 @@ mod tests {
         control.set_heard(0.2, ms(200));
         assert_eq!(at(1, 0.0, &mut control), Some(Redundancy::STRONG));
         // Asked for again in time, it is no loss.
-        control.set_heard(0.05, ms(20));
+        control.set_heard(0.03, ms(20));
         assert_eq!((2..14).find_map(|second| at(second, 0.0, &mut control)), Some(Redundancy::default()));
         // A little on both sides is more than a little.
         control.set_heard(0.07, ms(200));
@@ -245,6 +276,7 @@ mod tests {
         let settings = AudioSettings::default();
         let total = Bitrate::kbps(64);
         assert_eq!(Redundancy::default().encoder_bitrate(settings, total), Bitrate::kbps(40));
+        assert_eq!(Redundancy::COPY.encoder_bitrate(settings, total), Bitrate::kbps(31));
         assert_eq!(Redundancy::LIGHT.encoder_bitrate(settings, total), Bitrate::kbps(39));
         assert_eq!(Redundancy::STRONG.encoder_bitrate(settings, total), Bitrate::kbps(27));
         let constant = AudioSettings { constant: true, ..settings };

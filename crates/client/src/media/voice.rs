@@ -23,6 +23,10 @@ impl VoiceEncoder {
     /// What sound, copies and deep redundancy take together at most, on the average.
     pub const TOTAL: Bitrate = Bitrate::kbps(64);
 
+    /// The same on a line that has hardly room for more than the voice, its headers and its proofs, which take 60 kbit/s
+    /// besides.
+    pub const LEAST_TOTAL: Bitrate = Bitrate::kbps(24);
+
     /// Opens an encoder without redundancy.
     ///
     /// # Errors
@@ -33,7 +37,7 @@ impl VoiceEncoder {
             settings,
             redundancy: Redundancy::default(),
             total: Self::TOTAL,
-            sent: VecDeque::with_capacity(Redundant::MAX_COPIES),
+            sent: VecDeque::with_capacity(usize::from(Redundant::MAX_DISTANCE)),
         })
     }
 
@@ -48,6 +52,19 @@ impl VoiceEncoder {
         self.encoder.protect(redundancy.protection())?;
         self.encoder.set_bitrate(redundancy.encoder_bitrate(self.settings, self.total))?;
         self.redundancy = redundancy;
+        Ok(())
+    }
+
+    /// Changes what sound, copies and deep redundancy take together at most, from the next frame on.
+    ///
+    /// # Errors
+    /// [`CodecError`] where the codec refuses; it is then as before.
+    pub fn set_total(&mut self, total: Bitrate) -> Result<(), CodecError> {
+        if total == self.total {
+            return Ok(());
+        }
+        self.encoder.set_bitrate(self.redundancy.encoder_bitrate(self.settings, total))?;
+        self.total = total;
         Ok(())
     }
 
@@ -107,16 +124,14 @@ impl VoiceEncoder {
         if self.sent.back().is_some_and(|(last, _)| !follows(*last, time, length)) {
             self.sent.clear();
         }
-        let wanted = usize::from(self.redundancy.red);
-        let skipped = self.sent.len().saturating_sub(wanted);
-        let copies = self.sent.iter().skip(skipped).enumerate().map(|(at, (_, data))| {
-            let distance = u8::try_from(self.sent.len() - skipped - at).unwrap_or(u8::MAX);
-            FrameCopy { distance, data: data.clone() }
+        let copies = self.redundancy.distances().filter_map(|distance| {
+            let at = self.sent.len().checked_sub(distance.into())?;
+            Some(FrameCopy { distance, data: self.sent.get(at)?.1.clone() })
         });
         let all = Redundant { copies: copies.collect(), frame: frame.clone() }.to_bytes();
         // A copy needs no deep redundancy of its own. At a constant bitrate it keeps it, for its size.
         let copy = if self.settings.constant { Some(frame) } else { without_redundancy(&frame) };
-        if self.sent.len() == Redundant::MAX_COPIES {
+        if self.sent.len() == usize::from(Redundant::MAX_DISTANCE) {
             self.sent.pop_front();
         }
         match copy {
@@ -154,17 +169,17 @@ mod tests {
         let mut encoder = VoiceEncoder::new(AudioSettings::default()).unwrap();
         assert!((0..5).all(|number| encode(&mut encoder, number).copies.is_empty()));
         encoder.set_redundancy(Redundancy::STRONG).unwrap();
-        let frames: Vec<_> = (5..10).map(|number| encode(&mut encoder, number)).collect();
+        let frames: Vec<_> = (5..13).map(|number| encode(&mut encoder, number)).collect();
         let bare = |at: usize| without_redundancy(&frames[at].frame).unwrap();
         let copy = |distance, at| FrameCopy { distance, data: bare(at) };
-        assert_eq!(frames[4].copies, [copy(2, 2), copy(1, 3)]);
+        assert_eq!(frames[7].copies, [copy(5, 2), copy(2, 5)]);
         assert!(frames[2].frame.len() > bare(2).len(), "a frame has deep redundancy, a copy has not");
         let distances = |frame: &Redundant| frame.copies.iter().map(|copy| copy.distance).collect::<Vec<_>>();
         // Muted for a moment.
-        let after: Vec<_> = (13..16).map(|number| distances(&encode(&mut encoder, number))).collect();
-        assert_eq!(after, [vec![], vec![1], vec![2, 1]]);
+        let after: Vec<_> = (16..22).map(|number| distances(&encode(&mut encoder, number))).collect();
+        assert_eq!(after, [vec![], vec![], vec![2], vec![2], vec![2], vec![5, 2]]);
         encoder.set_redundancy(Redundancy::LIGHT).unwrap();
-        assert_eq!(distances(&encode(&mut encoder, 16)), [1]);
+        assert_eq!(distances(&encode(&mut encoder, 22)), [1]);
     }
 
     #[test]
@@ -196,7 +211,7 @@ mod tests {
     #[test]
     fn everything_together_stays_within_64_kilobits_and_at_a_constant_bitrate_has_one_size() {
         for constant in [false, true] {
-            for redundancy in [Redundancy::default(), Redundancy::LIGHT, Redundancy::STRONG] {
+            for redundancy in [Redundancy::default(), Redundancy::COPY, Redundancy::LIGHT, Redundancy::STRONG] {
                 let settings = AudioSettings { constant, ..AudioSettings::default() };
                 let mut encoder = VoiceEncoder::new(settings).unwrap();
                 encoder.set_redundancy(redundancy).unwrap();
