@@ -2,8 +2,9 @@
 //!
 //! A far voice is played 60 ms before the microphone hears it through the room, whose reflections die away by 60 dB in the
 //! time that is given as `decay`. For each room: how much weaker the echo is after 5 s (echo return loss enhancement, ERLE)
-//! alone; how much of it is left while a near voice of the same loudness speaks; and how the near voice fares then: its
-//! loudness after the processing, and its likeness with itself as processed without any echo.
+//! alone; how much weaker what does not belong to the near voice is while that speaks as loudly, echo and damage together;
+//! and how the near voice fares then: its loudness after the processing, and its likeness with itself as processed without
+//! any echo.
 
 use std::time::Instant;
 
@@ -43,11 +44,12 @@ pub(crate) fn measure(options: &Options) -> Value {
         let load = began.elapsed().as_secs_f64() / seconds as f64;
         let alone = both / 2..both;
         let less = decibel(power(&echo[alone.clone()]) / power(&sent[alone]).max(1e-12));
-        // What does not belong to the near voice is what is left of the echo.
-        let rest: Vec<f32> = sent[both..].iter().zip(&clean[both..]).map(|(sent, clean)| sent - clean).collect();
-        let double = decibel(power(&echo[both..]) / power(&rest).max(1e-12));
         let near_level = decibel(power(&sent[both..]) / power(&clean[both..]));
         let likeness = correlation(&sent[both..], &clean[both..]).unwrap_or(0.0);
+        // What does not belong to the near voice, at the loudness that it had before the gain.
+        let gain = power(&clean[both..]) / power(&near[both..]);
+        let rest = power(&sent[both..]) * (1.0 - likeness * likeness) / gain;
+        let double = decibel(power(&echo[both..]) / rest.max(1e-12));
         vec![
             ("room", word(*name)),
             ("decay", Cell::Number(f64::from(*decay), 0)),
