@@ -1,5 +1,10 @@
 //! Holds what was received against what was sent.
 
+use std::borrow::Cow;
+
+use conclave_codec::scale::scale;
+use conclave_model::{MediaTime, Picture};
+
 use crate::{
     clip::{Pictures, SAMPLE_RATE},
     recording::{Frame, Sound},
@@ -28,24 +33,22 @@ impl PictureMatch {
 /// Finds for each received frame the source frame that it shows.
 ///
 /// The first frame is searched in the whole clip; from then on the capture times say which frame is due, and its
-/// neighbours compete with it. `None` where nothing was received, or in another size than the source.
+/// neighbours compete with it. Of a smaller encoding, frames count as they are shown: enlarged to the source's size.
+/// `None` where nothing was received, or in other proportions than the source's.
 pub fn match_pictures(source: &Pictures, received: &[Frame]) -> Option<PictureMatch> {
     let count = source.luma.len();
     let first = received.first()?;
-    if received.iter().any(|frame| (frame.width, frame.height) != (source.width, source.height)) {
-        return None;
-    }
     let best = |candidates: &mut dyn Iterator<Item = usize>, luma: &[u8]| {
         candidates.map(|number| (number, psnr(&source.luma[number], luma))).max_by(|a, b| a.1.total_cmp(&b.1))
     };
-    let (begin, _) = best(&mut (0..count), &first.luma)?;
+    let (begin, _) = best(&mut (0..count), &shown(first, source)?)?;
     let mut frames = Vec::new();
     let mut out_of_step = 0;
     for frame in received {
         let elapsed = frame.time.saturating_sub(first.time) as f64 / 1e6;
         let due = begin as f64 + elapsed * source.rate;
         let near = due.round() as usize;
-        let found = best(&mut (near.saturating_sub(4)..near + 5).map(|number| number % count), &frame.luma)?;
+        let found = best(&mut (near.saturating_sub(4)..near + 5).map(|number| number % count), &shown(frame, source)?)?;
         let distance = (found.0 as f64 - due).rem_euclid(count as f64);
         if distance.min(count as f64 - distance) > 1.5 {
             out_of_step += 1;
@@ -54,6 +57,21 @@ pub fn match_pictures(source: &Pictures, received: &[Frame]) -> Option<PictureMa
     }
     let offset = begin as f64 / source.rate - first.time as f64 / 1e6;
     Some(PictureMatch { frames, out_of_step, offset })
+}
+
+/// The brightness of a frame in the source's size.
+fn shown<'a>(frame: &'a Frame, source: &Pictures) -> Option<Cow<'a, [u8]>> {
+    if (frame.width, frame.height) == (source.width, source.height) {
+        return Some(Cow::Borrowed(&frame.luma));
+    }
+    if frame.width * source.height != frame.height * source.width {
+        return None;
+    }
+    let size = |length: usize| u32::try_from(length).ok();
+    let mut picture = Picture::black(size(frame.width)?, size(frame.height)?, MediaTime(0)).ok()?;
+    picture.planes_mut()[0].copy_from_slice(&frame.luma);
+    let scaled = scale(&picture, size(source.width)?, size(source.height)?).ok()?;
+    Some(Cow::Owned(scaled.planes()[0].to_vec()))
 }
 
 /// Peak signal-to-noise ratio of two 8-bit planes, in dB; 99 for equal ones.
@@ -220,5 +238,30 @@ mod tests {
         let found = match_pictures(&source, &received).expect("the same size");
         assert!(found.frames.iter().enumerate().all(|(at, (number, psnr))| *number == (at + 7) % 20 && *psnr == 99.0));
         assert_eq!(found.out_of_step, 0);
+    }
+
+    #[test]
+    fn a_smaller_encoding_counts_as_it_is_shown_and_other_proportions_do_not() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("clip.y4m");
+        clip::write_y4m(&path, 1).expect("a written file");
+        let source = clip::read_y4m(&path).expect("a read file");
+        let half = |number: u32| {
+            let luma = &source.luma[number as usize];
+            let rows = luma.chunks(source.width).step_by(2);
+            Frame {
+                number,
+                time: 1_000_000 + u64::from(number) * 50_000,
+                width: source.width / 2,
+                height: source.height / 2,
+                luma: rows.flat_map(|row| row.iter().step_by(2).copied()).collect(),
+            }
+        };
+        let found = match_pictures(&source, &(0..20).map(half).collect::<Vec<_>>()).expect("the same proportions");
+        assert_eq!(found.out_of_step, 0);
+        let median = found.median_psnr();
+        assert!(median > 15.0 && median < 60.0, "{median:.1} dB: close, and not the same");
+        let narrow = Frame { width: source.width / 2 - 10, luma: vec![0; (source.width / 2 - 10) * 90], ..half(0) };
+        assert!(match_pictures(&source, &[narrow]).is_none());
     }
 }

@@ -94,7 +94,7 @@ fn record(recorder_options: &[&str]) -> Heard {
     let result =
         Heard { picture, sound: matched, frames: frames.len(), concealed: made_up as f64 / total as f64, longest_gap };
     eprintln!(
-        "{} frames, median {:.1} dB, {} out of step, longest gap {:.0} ms; sound: correlation {:.3}, drift {:.1} ms, {:.1} % made up",
+        "{} frames of {sizes:?}, median {:.1} dB, {} out of step, longest gap {:.0} ms; sound: correlation {:.3}, drift {:.1} ms, {:.1} % made up",
         result.frames,
         result.picture.median_psnr(),
         result.picture.out_of_step,
