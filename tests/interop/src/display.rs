@@ -53,7 +53,7 @@ impl Display {
         let output = server.stdout.take().context("Xvfb has no output")?;
         let (send, reached) = mpsc::sync_channel(1);
         let reach = thread::Builder::new().name("reach-xvfb".to_owned());
-        reach.spawn(move || send.send(reach_server(output)))?;
+        reach.spawn(move || drop(send.send(reach_server(output))))?;
         // A server that says nothing, or takes the connection and is silent, is no reason to wait for ever.
         let reached = match reached.recv_timeout(PATIENCE) {
             Ok(reached) => reached,
