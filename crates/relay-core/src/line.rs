@@ -113,6 +113,11 @@ impl Line {
         }
     }
 
+    /// The shortest round trip of late.
+    pub(crate) fn fastest(&self) -> Option<Duration> {
+        self.fastest
+    }
+
     /// What there is for pictures now, besides `sound`.
     pub(crate) fn pictures(&self, sound: Bitrate) -> Bitrate {
         let trial = self.trial.map_or(0, |trial| trial.pictures);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The least that sound may need at any time: somebody begins to speak.
-const VOICE: Bitrate = Bitrate::kbps(40);
+pub(crate) const VOICE: Bitrate = Bitrate::kbps(40);
 
 /// After more was given, nothing is added for this long: the estimate must show that the line bears it.
 const PAUSE: Duration = Duration::from_millis(700);

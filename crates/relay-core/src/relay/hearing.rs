@@ -6,6 +6,7 @@ use conclave_model::wire::signal::FromRelay;
 use conclave_transport::Quality;
 
 use super::{ConnectionId, Relay};
+use crate::{peer::Peer, watching::VOICE};
 
 /// How often one sender is told at most.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -16,6 +17,12 @@ const CHANGE: u8 = 2;
 /// Shares of a new measurement in the average, for rising and falling loss: redundancy that comes late is no use.
 const RISE: f32 = 0.5;
 const FALL: f32 = 0.2;
+
+/// Loss in percent at which senders stop to send short packets, and do not begin to add to them.
+const LITTLE: u8 = 2;
+
+/// A line that bears no more than this share of all sound, in percent, is jammed by it.
+const JAMMED: u64 = 150;
 
 /// How a connection receives, and what it was told of how the others do.
 #[derive(Debug, Default)]
@@ -43,7 +50,16 @@ impl Hearing {
         self.round_trip = quality.round_trip.or(self.round_trip);
     }
 
-    fn worst(&self) -> Worst {
+    /// As it is told. What is lost because the line is hardly wide enough for the sound (`jammed`) would be lost the more
+    /// for anything that is added to it: it is told as little, and without the time that it waits.
+    fn worst(&self, jammed: Option<Duration>) -> Worst {
+        let told = self.told_as();
+        let Some(fastest) = jammed else { return told };
+        let millis = u16::try_from(fastest.as_millis()).unwrap_or(u16::MAX);
+        Worst { loss: told.loss.min(LITTLE), round_trip: told.round_trip.min(millis) }
+    }
+
+    fn told_as(&self) -> Worst {
         let millis = self.round_trip.map_or(0, |round_trip| round_trip.as_millis());
         Worst { loss: (self.loss * 100.0).round() as u8, round_trip: u16::try_from(millis).unwrap_or(u16::MAX) }
     }
@@ -71,11 +87,12 @@ impl Relay {
         let Some(peer) = self.peers.get_mut(&connection) else { return };
         peer.hearing.observe(quality);
         let meeting = peer.meeting;
+        let sound = self.meetings.get(&meeting).map_or(0, |meeting| meeting.sound.as_bps());
         // The worst line of all, and of all but its owner, who does not hear themselves.
         let (mut worst, mut second): (Option<(ConnectionId, Worst)>, Option<Worst>) = (None, None);
         for member in self.members(meeting) {
             let Some(peer) = self.peers.get(&member).filter(|peer| peer.is_up) else { continue };
-            let line = peer.hearing.worst();
+            let line = peer.hearing.worst(jammed(peer, sound));
             if worst.is_none_or(|(_, worst)| line.loss > worst.loss) {
                 second = worst.map(|(_, worst)| worst);
                 worst = Some((member, line));
@@ -95,6 +112,13 @@ impl Relay {
     }
 }
 
+/// The round trip of a line that bears hardly more than the sound of all others, where it was fastest.
+fn jammed(peer: &Peer, sound: u64) -> Option<Duration> {
+    let line = &peer.watching.line;
+    let sound = sound.saturating_sub(peer.sound.as_bps()).max(VOICE.as_bps());
+    line.fastest().filter(|_| line.estimate.as_bps() * 100 < sound * JAMMED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,14 +132,14 @@ mod tests {
         let mut hearing = Hearing::default();
         let line = |loss| Quality { loss, round_trip: None };
         (0..3).for_each(|_| hearing.observe(line(0.2)));
-        assert!((17..=20).contains(&hearing.worst().loss), "{hearing:?}");
+        assert!((17..=20).contains(&hearing.worst(None).loss), "{hearing:?}");
         hearing.observe(line(0.0));
-        assert!(hearing.worst().loss >= 13, "{hearing:?}");
+        assert!(hearing.worst(None).loss >= 13, "{hearing:?}");
         (0..20).for_each(|_| hearing.observe(line(0.0)));
-        assert_eq!(hearing.worst().loss, 0);
+        assert_eq!(hearing.worst(None).loss, 0);
         hearing.observe(line(f32::NAN));
         hearing.observe(line(7.0));
-        assert!(hearing.worst().loss <= 100);
+        assert!(hearing.worst(None).loss <= 100);
     }
 
     #[test]
@@ -129,5 +153,15 @@ mod tests {
         assert_eq!(hearing.news(percent(29), start + TELL_EVERY * 9), None);
         assert_eq!(hearing.news(percent(1), start + TELL_EVERY * 9), Some(percent(1)));
         assert_eq!(hearing.news(percent(0), start + TELL_EVERY * 10), Some(percent(0)), "the end is told");
+    }
+
+    #[test]
+    fn what_a_jam_of_sound_costs_asks_for_longer_packets_and_for_no_redundancy() {
+        let mut hearing = Hearing::default();
+        let quality = Quality { loss: 0.3, round_trip: Some(Duration::from_millis(340)) };
+        (0..5).for_each(|_| hearing.observe(quality));
+        assert!(hearing.worst(None).loss > 25 && hearing.worst(None).round_trip == 340);
+        let jammed = hearing.worst(Some(Duration::from_millis(40)));
+        assert_eq!(jammed, Worst { loss: 2, round_trip: 40 });
     }
 }
