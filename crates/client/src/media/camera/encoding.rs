@@ -55,9 +55,12 @@ impl Encoding {
     /// What to encode from the next picture on; `None` for nothing.
     pub(super) fn set(&self, settings: Option<VideoSettings>) {
         self.inbox.change(|mailbox| {
-            mailbox.settings = settings;
+            let before = std::mem::replace(&mut mailbox.settings, settings);
             if settings.is_none() {
                 (mailbox.newest, mailbox.key_wanted) = (None, false);
+            } else if before.is_none() {
+                // Its thread may not have seen that nobody wanted it, and would go on where it was.
+                mailbox.key_wanted = true;
             }
         });
     }
@@ -185,5 +188,34 @@ impl<S: Fn(CameraOutput)> Worker<S> {
         encoder.set_bitrate(settings.bitrate)?;
         encoder.set_frames_per_second(settings.frames_per_second)?;
         Ok(self.encoder.insert(encoder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conclave_codec::Content;
+    use conclave_model::Bitrate;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_again_wants_a_key_frame_though_the_thread_saw_no_pause() {
+        let settings = VideoSettings {
+            width: 64,
+            height: 36,
+            frames_per_second: 30,
+            bitrate: Bitrate::kbps(100),
+            threads: 1,
+            content: Content::Camera,
+        };
+        let encoding = Encoding::new();
+        let key_wanted = || encoding.inbox.change(|mailbox| std::mem::take(&mut mailbox.key_wanted));
+        encoding.set(Some(settings));
+        assert!(key_wanted());
+        encoding.set(Some(VideoSettings { bitrate: Bitrate::kbps(80), ..settings }));
+        assert!(!key_wanted(), "it was wanted all the time");
+        encoding.set(None);
+        encoding.set(Some(settings));
+        assert!(key_wanted());
     }
 }
