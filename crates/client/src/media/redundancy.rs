@@ -82,7 +82,7 @@ impl Redundancy {
     pub fn encoder_bitrate(self, settings: AudioSettings, total: Bitrate) -> Bitrate {
         let bits = match (self.red, settings.constant) {
             (0, _) => settings.bitrate.as_bps().min(total.as_bps()),
-            (1, false) if self.dred.is_zero() => total.as_bps() * 31 / 64,
+            (1, false) if self.dred.is_zero() => total.as_bps() * 30 / 64,
             (red, true) => total.as_bps().saturating_sub(OVERHEAD) / (u64::from(red) + 1),
             // Speech takes 62 kbit/s of 64 with one copy, 61 with two, the container included.
             (1, false) => total.as_bps() * 39 / 64,
@@ -276,7 +276,7 @@ mod tests {
         let settings = AudioSettings::default();
         let total = Bitrate::kbps(64);
         assert_eq!(Redundancy::default().encoder_bitrate(settings, total), Bitrate::kbps(40));
-        assert_eq!(Redundancy::COPY.encoder_bitrate(settings, total), Bitrate::kbps(31));
+        assert_eq!(Redundancy::COPY.encoder_bitrate(settings, total), Bitrate::kbps(30));
         assert_eq!(Redundancy::LIGHT.encoder_bitrate(settings, total), Bitrate::kbps(39));
         assert_eq!(Redundancy::STRONG.encoder_bitrate(settings, total), Bitrate::kbps(27));
         let constant = AudioSettings { constant: true, ..settings };
