@@ -124,6 +124,8 @@ impl Meeting<'_> {
             Event::NewcomerRefused { reference, error } => {
                 self.engine.view.notice(Notice::NewcomerRefused { reference, reason: error.to_string() });
             }
+            Event::Undecryptable { leaf: Some(leaf), cause: UndecryptableCause::UnknownEpoch, .. }
+                if self.engine.members.is_between_keys(leaf, now) => {}
             Event::Undecryptable { leaf, cause, frames } => {
                 let who = leaf.and_then(|leaf| match cause {
                     // A frame that came twice says nothing about the keys.

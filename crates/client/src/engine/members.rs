@@ -1,5 +1,8 @@
 //! The members of the group as this client sees, hears and shows them.
 
+mod keys;
+mod pairs;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -12,6 +15,10 @@ use conclave_model::{Layer, LeafIndex, Level, Person, TrackKind};
 use conclave_session::{MemberState, MemberWish, RemoteFrame, SourceState, Standing};
 use tokio::sync::mpsc;
 
+use self::{
+    keys::BetweenKeys,
+    pairs::{fold, pair_report},
+};
 use super::{
     local::FromMedia,
     pictures::{Source, Video},
@@ -19,7 +26,7 @@ use super::{
 use crate::{
     DecodedSink, KeyState, PairReport, Participant, Watch, Watched,
     client::Shared,
-    media::{SoundReceiver, SoundStatistics, VideoStatistics, no_hold},
+    media::{SoundReceiver, SoundStatistics, no_hold},
 };
 
 /// How long a member counts as failing after the last frame that did not open.
@@ -58,6 +65,7 @@ struct Entry {
     state: MemberState,
     opened: bool,
     failed: Option<Instant>,
+    between_keys: BetweenKeys,
     /// Something came in the member's name that was not the member's.
     forged: bool,
     /// Tracks of which nothing is given out, since nothing proves them.
@@ -180,6 +188,7 @@ impl Members {
         let (leaf, track) = (frame.from, frame.track);
         let Some(entry) = self.entries.get_mut(&leaf).filter(|_| Some(leaf) != self.me) else { return };
         entry.opened = true;
+        entry.between_keys.opened();
         if !track.is_video() {
             self.sound.push(frame);
             return;
@@ -209,6 +218,12 @@ impl Members {
         if let Some(video) = entry.videos.get(&track) {
             video.receiver.push(frame);
         }
+    }
+
+    /// Frames of a member came under keys that are not known here. For a moment that is no more than a change of keys
+    /// which one of the two knows of before the other: nothing to alarm anybody with. Says whether it is that still.
+    pub(crate) fn is_between_keys(&mut self, leaf: LeafIndex, now: Instant) -> bool {
+        self.entries.get_mut(&leaf).is_some_and(|entry| entry.between_keys.unknown(now))
     }
 
     /// Frames of a member did not open.
@@ -386,6 +401,7 @@ impl Entry {
             state: MemberState::default(),
             opened: false,
             failed: None,
+            between_keys: BetweenKeys::default(),
             forged: false,
             held: BTreeSet::new(),
             standing: Standing::default(),
@@ -415,76 +431,4 @@ impl Entry {
 
 fn heard(statistics: &[SoundStatistics], leaf: LeafIndex) -> Option<SoundStatistics> {
     statistics.iter().find(|heard| heard.from == leaf && heard.track == TrackKind::Microphone).copied()
-}
-
-fn pair_report(seen: &VideoStatistics, heard: Option<&SoundStatistics>) -> PairReport {
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-    let mut pair = PairReport {
-        video_frames_received: seen.received,
-        video_frames_decoded: seen.decoded,
-        video_fps: seen.frames_per_second,
-        video_freezes: seen.freezes,
-        video_longest_gap_ms: seen.longest_gap_ms,
-        video_size: seen.size,
-        video_layer: seen.layer.map(|layer| layer.0),
-        video_layer_switches: seen.switches,
-        video_kbps: seen.bits_per_second / 1e3,
-        latency_ms: seen.latency,
-        stages_ms: seen.stages,
-        ..PairReport::default()
-    };
-    if let Some(heard) = heard {
-        let sounded = (heard.played + heard.concealed).as_secs_f64();
-        pair.audio_frames_received = heard.received;
-        pair.audio_played_ms = milliseconds(heard.played);
-        pair.audio_concealed_ms = milliseconds(heard.concealed);
-        pair.audio_kbps = if sounded > 0.0 { heard.bytes as f64 * 8.0 / 1e3 / sounded } else { 0.0 };
-    }
-    pair
-}
-
-/// Adds what a later session received to what earlier ones did. Times are those of whichever saw more.
-fn fold(all: &mut PairReport, later: &PairReport) {
-    let seconds = |pair: &PairReport| {
-        if pair.video_fps > 0.0 { pair.video_frames_decoded as f64 / pair.video_fps } else { 0.0 }
-    };
-    let sounded = |pair: &PairReport| pair.audio_played_ms + pair.audio_concealed_ms;
-    let mean = |(a, weight_a): (f64, f64), (b, weight_b): (f64, f64)| {
-        let weight = weight_a + weight_b;
-        if weight > 0.0 { (a * weight_a + b * weight_b) / weight } else { 0.0 }
-    };
-    let (before, after) = (seconds(all), seconds(later));
-    all.video_kbps = mean((all.video_kbps, before), (later.video_kbps, after));
-    all.video_fps = mean((all.video_fps, before), (later.video_fps, after));
-    all.audio_kbps = mean((all.audio_kbps, sounded(all)), (later.audio_kbps, sounded(later)));
-    if later.video_frames_decoded >= all.video_frames_decoded {
-        all.latency_ms = later.latency_ms;
-        all.stages_ms = later.stages_ms;
-    }
-    if later.video_frames_decoded > 0 {
-        all.video_size = later.video_size;
-        all.video_layer = later.video_layer;
-    }
-    all.video_frames_received += later.video_frames_received;
-    all.video_frames_decoded += later.video_frames_decoded;
-    all.video_freezes += later.video_freezes;
-    all.video_layer_switches += later.video_layer_switches;
-    all.video_longest_gap_ms = all.video_longest_gap_ms.max(later.video_longest_gap_ms);
-    all.audio_frames_received += later.audio_frames_received;
-    all.audio_played_ms += later.audio_played_ms;
-    all.audio_concealed_ms += later.audio_concealed_ms;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_sessions_add_up_and_their_rate_is_that_of_the_time_together() {
-        let mut all = PairReport::default();
-        fold(&mut all, &PairReport { video_frames_decoded: 300, video_fps: 30.0, ..PairReport::default() });
-        fold(&mut all, &PairReport { video_frames_decoded: 100, video_fps: 10.0, ..PairReport::default() });
-        assert_eq!(all.video_frames_decoded, 400);
-        assert!((all.video_fps - 20.0).abs() < 1e-9, "{}", all.video_fps);
-    }
 }
