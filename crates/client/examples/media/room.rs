@@ -43,8 +43,9 @@ impl Room {
 
     /// With seats for so many and one more, whose credential and invitation are written to `folder`.
     pub(crate) fn with_guest(people: usize, folder: &Path) -> Self {
-        let mut rehearsal = Self::rehearse(people);
+        // Nothing is valid for longer than its authority, which comes after.
         let wall = wall_clock();
+        let mut rehearsal = Self::rehearse(people);
         let guest = rehearsal.authority.issue_credential(&delegate(people, wall), Validity::days(wall, 1)).unwrap();
         rehearsal.reissue(|content| content.participants.push(Listed::of(guest.holder(), Vec::new()))).unwrap();
         std::fs::create_dir_all(folder).unwrap();
