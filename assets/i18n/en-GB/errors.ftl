@@ -65,11 +65,18 @@ end-failed = The app could not go on: { $reason }
 advice-left = Microphone and camera are closed.
 advice-insert-card = Insert the card and enter the meeting again with your PIN.
 advice-ask-chair = Ask the chair if you think this is a mistake.
+advice-ejected = That is for good. Ask the office that invited you if you think this is a mistake.
 advice-ask-registry = Ask the office that invited you.
 advice-update = Ask your IT staff for the current version.
 advice-replaced = Your credential is in use there. If that was not you, tell your security officer now.
 advice-report = Tell your security officer. Nothing was sent.
 advice-again = Try again; if it happens again, tell your IT staff.
+
+# Why a file cannot be read, at the end of a sentence.
+file-missing = there is no such file
+file-denied = you are not allowed to read it
+file-folder = it is a folder
+file-not-ordinary = it is no ordinary file
 
 credential-wrong-password = The password is wrong.
 credential-unreadable = { $file } cannot be read: { $reason }.

@@ -153,10 +153,10 @@ pub fn advice(reason: &EndReason, words: &Words) -> Option<String> {
             Refusal::Invitation | Refusal::NotInvited | Refusal::Level | Refusal::Revoked => {
                 Some(words.say("advice-ask-registry"))
             }
+            Refusal::Ejected => Some(words.say("advice-ejected")),
             Refusal::Replaced => Some(words.say("advice-replaced")),
             Refusal::AlreadyHere
             | Refusal::Denied
-            | Refusal::Ejected
             | Refusal::TooEarly
             | Refusal::Over
             | Refusal::Full
@@ -177,7 +177,7 @@ pub fn credential(error: &CredentialError, words: &Words) -> String {
         CredentialError::WrongPassword => words.say("credential-wrong-password"),
         CredentialError::Read { path, kind } => words.tell(
             "credential-unreadable",
-            [("file", path.display().to_string().into()), ("reason", kind.to_string().into())],
+            [("file", path.display().to_string().into()), ("reason", file_problem(*kind, words).into())],
         ),
         CredentialError::Permissions { path, .. } => {
             words.tell("credential-permissions", [("file", path.display().to_string().into())])
@@ -198,6 +198,19 @@ pub fn credential(error: &CredentialError, words: &Words) -> String {
         | CredentialError::Key
         | CredentialError::Chain(_)
         | CredentialError::Profile(_) => words.tell("credential-unusable", [("reason", error.to_string().into())]),
+    }
+}
+
+/// Why a file cannot be read, for the end of a sentence.
+pub fn file_problem(kind: std::io::ErrorKind, words: &Words) -> String {
+    use std::io::ErrorKind;
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is non-exhaustive, and its own words do for the rest")]
+    match kind {
+        ErrorKind::NotFound => words.say("file-missing"),
+        ErrorKind::PermissionDenied => words.say("file-denied"),
+        ErrorKind::IsADirectory => words.say("file-folder"),
+        ErrorKind::InvalidInput => words.say("file-not-ordinary"),
+        other => other.to_string(),
     }
 }
 
@@ -263,7 +276,7 @@ pub fn window(error: WindowError, wall: u64, words: &Words) -> String {
 pub fn refused(refused: &Refused, file: &str, wall: u64, words: &Words) -> String {
     let reason = match refused {
         Refused::File(error) => {
-            let gaps = [("file", file.into()), ("reason", error.to_string().into())];
+            let gaps = [("file", file.into()), ("reason", file_problem(error.kind(), words).into())];
             return words.tell("home-not-a-file", gaps);
         }
         Refused::Invitation(error) => invitation(error, words),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use conclave_capture::Turns;
 use conclave_client::{Command, EndReason, Notice, Order, Phase, SharingNotice, Snapshot, media::VoiceMode};
 use conclave_identity::Admission;
-use conclave_model::Fingerprint;
+use conclave_model::{Fingerprint, wire::signal::Refusal};
 
 use super::{
     Again, App, Ended, Screen, dismiss,
@@ -295,8 +295,26 @@ fn can_return(reason: &EndReason) -> bool {
         | EndReason::CardRemoved
         | EndReason::LevelRaised(_)
         | EndReason::Failed(_)
-        | EndReason::Refused(_)
         | EndReason::Connection(_) => true,
+        EndReason::Refused(reason) => match reason {
+            // Ejection is for good, and of the others nothing changes while the person waits.
+            Refusal::Version
+            | Refusal::Invitation
+            | Refusal::NotInvited
+            | Refusal::Over
+            | Refusal::Level
+            | Refusal::Revoked
+            | Refusal::Ejected => false,
+            Refusal::TooEarly
+            | Refusal::Full
+            | Refusal::Replaced
+            | Refusal::AlreadyHere
+            | Refusal::Denied
+            | Refusal::TooOften
+            | Refusal::Misbehaved
+            | Refusal::GoingAway
+            | Refusal::NotResumed => true,
+        },
         EndReason::Over | EndReason::Removed | EndReason::Credential(_) | EndReason::Untrustworthy(_) => false,
     }
 }
@@ -330,5 +348,34 @@ fn said(notice: &Notice, words: &Words) -> Option<String> {
         Notice::Sharing(SharingNotice::Began { .. }) => None,
         Notice::Sharing(notice) => Some(explain::sharing::notice(notice, words)),
         Notice::EncoderFailed { reason, .. } => Some(words.tell("toast-encoder", [("reason", reason.as_str().into())])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_offered_a_return_that_can_only_fail() {
+        let words = Words::english();
+        let refusals = [
+            (Refusal::Version, false),
+            (Refusal::Invitation, false),
+            (Refusal::NotInvited, false),
+            (Refusal::Level, false),
+            (Refusal::Revoked, false),
+            (Refusal::Ejected, false),
+            (Refusal::Denied, true),
+            (Refusal::Full, true),
+            (Refusal::Replaced, true),
+        ];
+        for (refusal, can) in refusals {
+            let reason = EndReason::Refused(refusal);
+            assert_eq!(can_return(&reason), can, "{refusal}");
+            assert!(can || explain::advice(&reason, &words).is_some(), "{refusal}: nobody is named whom to ask");
+        }
+        assert!(!can_return(&EndReason::Refused(Refusal::Over)));
+        let advice = explain::advice(&EndReason::Refused(Refusal::Ejected), &words);
+        assert!(advice.is_some_and(|advice| advice.contains("the office that invited you")));
     }
 }

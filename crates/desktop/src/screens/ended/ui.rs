@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, data: &EndedData, words: &Words) -> Option<EndedAction>
             widgets::level_chip(ui, data.level, words);
             ui.add_space(space::L);
             ui.horizontal(|ui| {
-                let (home, again) = if data.in_order {
+                let (home, again) = if data.in_order || !data.can_return {
                     (Weight::Primary, Weight::Secondary)
                 } else {
                     (Weight::Secondary, Weight::Primary)
