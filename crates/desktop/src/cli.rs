@@ -58,14 +58,15 @@ struct JoinArguments {
     /// one in the settings otherwise.
     #[arg(long, value_name = "PEM|pkcs11:URI")]
     credential: Option<PathBuf>,
-    /// A file whose first line is the credential's password, or the card's PIN.
+    /// An ordinary file whose first line is the credential's password, or the card's PIN.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Go on here where the credential is in the meeting from another place; without a window only.
     #[arg(long, requires = "headless")]
     take_over: bool,
     /// Take the chair's orders from standard input, one a line, and say what there is to decide on; without a window
-    /// only. Orders: admit all, admit NAME, deny NAME, eject NAME, lock, unlock, level LEVEL, consent LEVEL.
+    /// only. Orders: admit all, admit NAME, deny NAME, eject NAME, lock, unlock, level LEVEL, consent LEVEL, share SOURCE,
+    /// share SOURCE LEVEL, stop sharing, grant NAME, refuse NAME.
     #[arg(long, requires = "headless")]
     orders: bool,
     #[command(flatten)]
