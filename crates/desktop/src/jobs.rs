@@ -51,12 +51,12 @@ pub enum Done {
 /// Returns at most one byte more than `limit`, so that the reader of the content sees that it is too long.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says; what is no ordinary file is refused.
 pub fn read_bounded(path: &std::path::Path, limit: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    conclave_identity::credential::open_file(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

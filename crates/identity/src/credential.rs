@@ -267,6 +267,28 @@ pub fn read_lists(path: &Path) -> Result<Vec<Bytes>, CredentialError> {
     if lists.is_empty() { Err(CredentialError::Broken) } else { Ok(lists) }
 }
 
+/// Opens an ordinary file to read it.
+///
+/// Anything else is refused without waiting: a named pipe would keep the program until somebody writes into it.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::IsADirectory`] for a folder, [`io::ErrorKind::InvalidInput`] for what is neither.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok(file)
+    } else if metadata.is_dir() {
+        Err(io::ErrorKind::IsADirectory.into())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"))
+    }
+}
+
 /// Reads a file that holds no secret.
 pub(crate) fn read_public(path: &Path) -> Result<String, CredentialError> {
     read_text(path, MAX_FILE)
@@ -275,7 +297,7 @@ pub(crate) fn read_public(path: &Path) -> Result<String, CredentialError> {
 fn read_text(path: &Path, limit: usize) -> Result<String, CredentialError> {
     let failed = |error: io::Error| CredentialError::Read { path: path.to_owned(), kind: error.kind() };
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    open_file(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
         return Err(CredentialError::TooLarge);
     }
@@ -299,7 +321,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<String>, CredentialError> {
 /// [`CredentialError::Read`], [`CredentialError::Permissions`] (Unix), [`CredentialError::TooLarge`].
 pub fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, CredentialError> {
     let failed = |error: io::Error| CredentialError::Read { path: path.to_owned(), kind: error.kind() };
-    let file = File::open(path).map_err(failed)?;
+    let file = open_file(path).map_err(failed)?;
     check_permissions(&file, path)?;
     // A buffer that grows would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE + 1));
@@ -313,9 +335,6 @@ fn check_permissions(file: &File, path: &Path) -> Result<(), CredentialError> {
     use std::os::unix::fs::PermissionsExt;
     let metadata =
         file.metadata().map_err(|error| CredentialError::Read { path: path.to_owned(), kind: error.kind() })?;
-    if !metadata.is_file() {
-        return Err(CredentialError::Read { path: path.to_owned(), kind: io::ErrorKind::InvalidInput });
-    }
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(CredentialError::Permissions { path: path.to_owned(), mode });

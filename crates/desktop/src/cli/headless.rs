@@ -13,10 +13,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns, devices};
+use conclave_capture::{
+    CameraChoice, CameraStream, CameraWish, Clock, MicrophoneChoice, MicrophoneStream, SpeakerChoice, TestPerson,
+    Turns, devices,
+};
 use conclave_client::{Client, Command, Config, EndReason, Notice, Notices, OwnShare, Phase, Report, Share, Snapshot};
 
-use conclave_model::wire::signal::Refusal;
+use conclave_model::{MediaTime, wire::signal::Refusal};
 
 use super::{SourceArguments, lead};
 use crate::{explain, words::Words};
@@ -297,11 +300,54 @@ pub(super) fn summary(report: &Report) -> String {
     )
 }
 
+/// Opens each camera and microphone that the command line names, and closes it again, before a meeting depends on it:
+/// without a window nobody is there to choose another.
+pub(super) fn check_sources(sources: &SourceArguments, words: &Words) -> Result<()> {
+    let said = |error| anyhow::anyhow!("{}", explain::capture(&error, words));
+    let ordinary = |path: &Path| {
+        conclave_identity::credential::open_file(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let clock: Clock = Arc::new(|| MediaTime(0));
+    if let Some(choice @ (CameraChoice::File(_) | CameraChoice::Device(_))) = &sources.camera {
+        if let CameraChoice::File(path) = choice {
+            ordinary(path)?;
+        }
+        let wish = CameraWish { width: 640, height: 360, frames_per_second: 30 };
+        CameraStream::open(choice, wish, Arc::clone(&clock), |_| {}).map_err(said)?;
+    }
+    if let Some(choice @ (MicrophoneChoice::File(_) | MicrophoneChoice::Device(_))) = &sources.microphone {
+        if let MicrophoneChoice::File(path) = choice {
+            ordinary(path)?;
+        }
+        MicrophoneStream::open(choice, clock, |_| {}).map_err(said)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn a_source_that_is_named_and_none_is_refused_before_the_meeting() {
+        let words = Words::english();
+        let folder = tempfile::tempdir().unwrap();
+        let (missing, none) = (folder.path().join("missing"), folder.path().join("none"));
+        fs::write(&none, "neither picture nor sound").unwrap();
+        let named = |camera, microphone| SourceArguments { camera, microphone, speaker: None };
+        for path in [missing, none] {
+            let camera = named(Some(CameraChoice::File(path.clone())), Some(MicrophoneChoice::Off));
+            let microphone = named(Some(CameraChoice::Off), Some(MicrophoneChoice::File(path.clone())));
+            for sources in [camera, microphone] {
+                let error = format!("{:#}", check_sources(&sources, &words).unwrap_err());
+                assert!(error.contains(&path.display().to_string()), "{error}");
+            }
+        }
+        check_sources(&named(Some(CameraChoice::Off), None), &words).unwrap();
+        check_sources(&named(None, Some(MicrophoneChoice::Off)), &words).unwrap();
+    }
 
     #[test]
     fn a_report_that_cannot_be_written_is_refused_before_the_meeting() {

@@ -44,6 +44,7 @@ pub(super) fn run(arguments: JoinArguments, policy: Policy, words: &Words, quit:
         return window(Prepared { settings, path, policy }, Start::Join(start), quit).map(|()| 0);
     }
     arguments.headless.report.as_deref().map(headless::check_report).transpose()?;
+    headless::check_sources(&arguments.sources, words)?;
     let credential = settings.credential.clone().context("name a credential with --credential")?;
     let password = match password {
         Some(password) => password,
@@ -191,6 +192,8 @@ mod tests {
 
     use std::fs;
 
+    use conclave_identity::CredentialError;
+
     use super::*;
 
     #[test]
@@ -215,6 +218,26 @@ mod tests {
         let error = about(Path::new("a.pem"), words.tell("credential-unreadable", [("file", "a.pem".into())]));
         assert_eq!(error.to_string().matches("a.pem").count(), 1, "{error}");
         assert_eq!(about(Path::new("a.pem"), "It is damaged.".into()).to_string(), "a.pem: It is damaged.");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_pipe_is_refused_in_the_place_of_any_file() {
+        let words = Words::english();
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = format!("{:#}", read_password(&pipe).unwrap_err());
+        assert!(error.ends_with("pipe cannot be read: it is no ordinary file"), "{error}");
+        let error = unlock(Path::new("a.pem"), &Password::with_room(), &pipe, &words).unwrap_err();
+        assert!(format!("{error:#}").ends_with("pipe cannot be read: it is no ordinary file"), "{error:#}");
+    }
+
+    #[test]
+    fn a_missing_credential_is_said_in_words_for_people() {
+        let missing = CredentialError::Read { path: "a.pem".into(), kind: std::io::ErrorKind::NotFound };
+        let said = explain::credential(&missing, &Words::english());
+        assert!(said.contains("there is no such file") && !said.contains("entity"), "{said}");
     }
 
     #[test]

@@ -85,6 +85,19 @@ fn a_missing_file_is_named() {
 
 #[cfg(unix)]
 #[test]
+fn a_named_pipe_is_refused_without_waiting_for_its_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("person.pem");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let refused = CredentialError::Read { path: pipe.clone(), kind: io::ErrorKind::InvalidInput };
+    assert_eq!(Holder::open(&pipe, PASSWORD, WALL).unwrap_err(), refused);
+    assert_eq!(read_lists(&pipe).unwrap_err(), refused);
+    assert!(refused.to_string().ends_with("it is no ordinary file"), "{refused}");
+    assert_eq!(open_file(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_file_that_others_may_read_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let (_folder, path) = written(&sample().pem);
