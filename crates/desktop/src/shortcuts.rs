@@ -29,8 +29,18 @@ pub fn participants(ui: &Ui) -> bool {
 
 /// Escape: back, unless it closes a menu or a question that is open over the screen of `ui`.
 pub fn back(ui: &Ui) -> bool {
-    let covered = egui::Popup::is_any_open(ui.ctx()) || !ui.memory(|memory| memory.allows_interaction(ui.layer_id()));
-    !covered && alone(ui, Key::Escape)
+    !is_covered(ui) && alone(ui, Key::Escape)
+}
+
+/// Enter: what the screen of `ui` is for, unless a control has the keyboard or a menu or a question is open over it.
+pub fn go(ui: &Ui) -> bool {
+    let taken = is_covered(ui) || ui.memory(|memory| memory.focused().is_some());
+    !taken && alone(ui, Key::Enter)
+}
+
+/// Whether a menu or a question is open over the screen of `ui`.
+fn is_covered(ui: &Ui) -> bool {
+    egui::Popup::is_any_open(ui.ctx()) || !ui.memory(|memory| memory.allows_interaction(ui.layer_id()))
 }
 
 /// Alone, and not while a person is writing.

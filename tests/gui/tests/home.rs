@@ -149,6 +149,26 @@ fn the_right_password_leads_to_the_preview_and_a_wrong_one_says_so() {
     harness.get_by_label("Open invitation");
 }
 
+#[test]
+fn enter_is_the_way_in_while_no_control_has_the_keyboard() {
+    let (_folder, settings, mut start) = papers(|_| {});
+    start.password.0.push_str(PASSWORD);
+    let mut harness = window(Options { settings, start: Start::Join(start), tone: BUSY, ..Options::default() });
+    wait_for(&mut harness, "Enter the meeting");
+    harness.get_by_label("Play a test tone").focus();
+    harness.step();
+    harness.key_press(Key::Enter);
+    wait_for(&mut harness, "in use by another program");
+    harness.get_by_label("Enter the meeting");
+    let focused = harness.ctx.memory(|memory| memory.focused()).unwrap();
+    harness.ctx.memory_mut(|memory| memory.surrender_focus(focused));
+    harness.step();
+    harness.key_press(Key::Enter);
+    harness.step();
+    harness.step();
+    assert!(harness.query_by_label("Enter the meeting").is_none());
+}
+
 /// An invitation that was edited after it was signed.
 fn altered(bytes: &mut [u8]) {
     let last = bytes.len() - 1;

@@ -186,7 +186,8 @@ fn way_in(ui: &mut Ui, data: &PreviewData, words: &Words, action: &mut Option<Pr
     let width = ui.available_width();
     let word = words.say(if data.entering { "preview-entering" } else { "preview-enter" });
     let enter = PushButton::new(Weight::Primary, word).large().min_width(width);
-    if ui.add(enter.enabled(data.entry.is_ok() && !data.entering)).clicked() {
+    let can_enter = data.entry.is_ok() && !data.entering;
+    if ui.add(enter.enabled(can_enter)).clicked() || (can_enter && shortcuts::go(ui)) {
         *action = Some(PreviewAction::Enter);
     }
     ui.with_layout(Layout::top_down(Align::Center), |ui| {
