@@ -38,8 +38,8 @@ enum Task {
     },
     /// Sets everything up and runs all that continuous integration runs.
     Test {
-        /// How many seeds the simulation runs: honest, led and hostile meetings.
-        #[arg(long, default_value_t = 2000)]
+        /// How many seeds the simulation runs: honest, led and, two thirds of them, hostile meetings.
+        #[arg(long, default_value_t = 3000)]
         seeds: u32,
     },
     /// Checks which crate may import which, and the licences of third parties.
@@ -65,8 +65,8 @@ enum Task {
     },
     /// Plays many simulated meetings: honest, led and hostile ones.
     Soak {
-        /// How many.
-        #[arg(long, default_value_t = 100_000)]
+        /// How many, two thirds of them hostile.
+        #[arg(long, default_value_t = 150_000)]
         seeds: u32,
     },
     /// Makes the Debian packages of the app and of the relay under target/packages.

@@ -1,6 +1,6 @@
 //! Seeded meetings on a simulated network; the tests are in `tests/`.
 //!
-//! `CONCLAVE_SEEDS` says how many seeds are played in all, half of them with somebody hostile; `CONCLAVE_SEED` plays a
+//! `CONCLAVE_SEEDS` says how many seeds are played in all, two thirds of them with somebody hostile; `CONCLAVE_SEED` plays a
 //! single one of each kind; with `CONCLAVE_MOVE` all that are hostile make that move, by its name in the table. The seeds are split over [`PARTS`] tests, so that the test runner's processes share them.
 
 #![allow(clippy::print_stdout, clippy::panic, reason = "for tests only")]
@@ -16,11 +16,31 @@ pub use table::TABLE;
 /// Over how many tests the seeds of each kind are split.
 pub const PARTS: u64 = 4;
 
-/// The seeds of one kind that one part plays; all parts together play `default` where nothing else is said.
-pub fn seeds(part: u64, default: u64) -> Vec<u64> {
+/// The kinds of meetings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody in them is hostile.
+    Honest,
+    /// Somebody is.
+    Hostile,
+}
+
+impl Kind {
+    /// How many of so many seeds are of this kind.
+    fn share(self, all: u64) -> u64 {
+        let honest = all.div_ceil(3);
+        match self {
+            Self::Honest => honest,
+            Self::Hostile => all - honest,
+        }
+    }
+}
+
+/// The seeds of a kind that one part plays; all parts together play `default` where nothing else is said.
+pub fn seeds(kind: Kind, part: u64, default: u64) -> Vec<u64> {
     match number("CONCLAVE_SEED") {
         Some(seed) => (seed % PARTS == part).then_some(seed).into_iter().collect(),
-        None => (0..number("CONCLAVE_SEEDS").map_or(default, |all| all.div_ceil(2)))
+        None => (0..number("CONCLAVE_SEEDS").map_or(default, |all| kind.share(all)))
             .filter(|seed| seed % PARTS == part)
             .collect(),
     }

@@ -5,14 +5,14 @@
 use std::time::Instant;
 
 use conclave_sim::{Move, run_hostile};
-use conclave_simulation_tests::{TABLE, play_all, row, seeds};
+use conclave_simulation_tests::{Kind, TABLE, play_all, row, seeds};
 
 /// Seeds in the short form: some of each move.
 const DEFAULT_SEEDS: u64 = 2 * TABLE.len() as u64;
 
 fn part(part: u64) {
     let test = format!("hostile_moves_come_to_what_the_table_says_{part}");
-    play_all(&test, &seeds(part, DEFAULT_SEEDS), |seed, base| run_hostile(row(seed), seed, base));
+    play_all(&test, &seeds(Kind::Hostile, part, DEFAULT_SEEDS), |seed, base| run_hostile(row(seed), seed, base));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! third has a lobby and a chair who admits, locks, ejects and changes the level.
 
 use conclave_sim::{run, run_short};
-use conclave_simulation_tests::{play_all, seeds};
+use conclave_simulation_tests::{Kind, play_all, seeds};
 
 /// Seeds in the short form, as it runs with every change.
 const DEFAULT_SEEDS: u64 = 40;
@@ -12,7 +12,7 @@ const LONG_EVERY: u64 = 50;
 
 fn part(part: u64) {
     let test = format!("meetings_keep_their_promises_whatever_the_network_and_people_do_{part}");
-    play_all(&test, &seeds(part, DEFAULT_SEEDS), |seed, base| {
+    play_all(&test, &seeds(Kind::Honest, part, DEFAULT_SEEDS), |seed, base| {
         if seed % LONG_EVERY == LONG_EVERY / 2 { run(seed / LONG_EVERY, base) } else { run_short(seed, base) }
     });
 }
