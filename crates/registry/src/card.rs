@@ -139,6 +139,7 @@ pub(crate) fn issue(
         card: Some(uri.to_string()),
         certificate: None,
         requested: None,
+        is_renewal: false,
         name: person.name.clone(),
         fingerprint: hex::encode(fingerprint(&leaf)),
         not_after: validity.not_after,

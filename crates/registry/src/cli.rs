@@ -33,7 +33,8 @@ pub enum Command {
     RelayCertificate(RelayOptions),
     /// Take certificates back: they go onto the CA's revocation list, which invitations and relays bring along.
     Revoke(RevokeOptions),
-    /// Make a new certificate with what an older one states.
+    /// Make a new certificate with what an older one states. Invitations made before name the old one: keep it until those
+    /// meetings are over, or invite anew.
     Renew(RenewOptions),
     /// Sign an invitation to a meeting.
     Invite(Box<InviteOptions>),
@@ -239,7 +240,7 @@ pub struct RenewOptions {
     /// When the clearance ends, as 2027-12-31.
     #[arg(long = "clearance-until", value_name = "DATE")]
     pub clearance_until: Option<String>,
-    /// A file for the new certificate alone.
+    /// A file for the new certificate and those of its CAs, without the key.
     #[arg(long = "certificate-out", value_name = "FILE")]
     pub certificate_out: Option<PathBuf>,
     /// With --new-key: a file whose first line is the password for the credential. Otherwise
@@ -306,7 +307,7 @@ pub struct CredentialOptions {
     /// A request (PKCS#10) whose key is to be certified; write the certificates with --certificate-out.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "credential_password_file"], requires = "certificate_out")]
     pub request: Option<PathBuf>,
-    /// A file for the certificate, which is what an invitation needs. Nothing in it is secret.
+    /// A file for the certificate and those of its CAs, which is what an invitation needs. Nothing in it is secret.
     #[arg(long = "certificate-out", value_name = "FILE")]
     pub certificate_out: Option<PathBuf>,
     /// A file whose first line is the password for the credential (8 characters or more). Otherwise

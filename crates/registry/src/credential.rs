@@ -1,6 +1,6 @@
 //! `credential issue`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use conclave_identity::{
     credential::{certificate_to_pem, write_private},
@@ -8,6 +8,7 @@ use conclave_identity::{
     issue::PersonSpec,
 };
 use conclave_model::Clearance;
+use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
 use crate::{
@@ -29,6 +30,8 @@ pub struct CredentialIssued {
     pub certificate: Option<PathBuf>,
     /// As whose the sender of the request described themselves, if there was one.
     pub requested: Option<String>,
+    /// Whether it takes the place of an older one, which invitations may name.
+    pub is_renewal: bool,
     /// Whose it is.
     pub name: String,
     /// SHA-256 of the certificate, in hex.
@@ -47,9 +50,7 @@ pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued,
     }
     let request = options.request.as_deref().map(request::read_request).transpose()?;
     let clearance = match (options.clearance, &options.clearance_until) {
-        (Some(level), Some(until)) => {
-            Some(Clearance { level, expires: moment_option("--clearance-until", until, wall)? })
-        }
+        (Some(level), Some(until)) => Some(Clearance { level, expires: clearance_end(until, wall)? }),
         (_, _) => None,
     };
     let person = PersonSpec {
@@ -65,12 +66,12 @@ pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued,
     if let Some(uri) = &options.card {
         let (mut issued, leaf) = card::issue(uri, options.pin_file.as_deref(), &authority, &person, validity)?;
         if let Some(path) = &options.certificate_out {
-            files::write_new(path, certificate_to_pem(&leaf).as_bytes())?;
+            write_certificates(path, &leaf, authority.issuers())?;
         }
         issued.certificate.clone_from(&options.certificate_out);
         return Ok(issued);
     }
-    let certificates = if let Some(request) = &request {
+    let certificates: Vec<_> = if let Some(request) = &request {
         let chain = authority.certify(&person, request.public_key(), validity)?;
         // The person's side needs the whole chain, and has no other way to get it.
         chain.into_iter().chain([authority.root().clone()]).collect()
@@ -80,19 +81,35 @@ pub fn issue(options: &CredentialOptions, wall: u64) -> Result<CredentialIssued,
         if let Some(out) = &options.out {
             write_private(out, &issued.to_pem(&password)?)?;
         }
-        vec![issued.certificate().clone()]
+        [issued.certificate()].into_iter().chain(authority.issuers()).cloned().collect()
     };
     if let Some(path) = &options.certificate_out {
-        let text: String = certificates.iter().map(certificate_to_pem).collect();
-        files::write_new(path, text.as_bytes())?;
+        write_certificates(path, &certificates[0], &certificates[1..])?;
     }
     Ok(CredentialIssued {
         file: options.out.clone(),
         card: None,
         certificate: options.certificate_out.clone(),
         requested: request.map(|request| request.subject().to_owned()),
+        is_renewal: false,
         name: person.name,
         fingerprint: hex::encode(fingerprint(&certificates[0])),
         not_after: validity.not_after,
     })
+}
+
+/// Writes a person's certificate and those of the CAs that it was issued by, so that it can be verified by itself.
+pub(crate) fn write_certificates(
+    path: &Path,
+    certificate: &CertificateDer<'_>,
+    issuers: &[CertificateDer<'_>],
+) -> Result<(), RegistryError> {
+    let text: String = [certificate].into_iter().chain(issuers).map(certificate_to_pem).collect();
+    files::write_new(path, text.as_bytes())
+}
+
+/// When a clearance ends, in seconds since 1970-01-01 UTC. One that has ended would admit to nothing.
+pub(crate) fn clearance_end(text: &str, wall: u64) -> Result<u64, RegistryError> {
+    let end = moment_option("--clearance-until", text, wall)?;
+    if end > wall { Ok(end) } else { Err(RegistryError::ClearancePast(end)) }
 }

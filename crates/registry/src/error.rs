@@ -185,6 +185,9 @@ pub enum RegistryError {
     /// The meeting is over before it is announced.
     #[error("the meeting closes at {}, which is past; give a later --until", conclave_identity::Utc(*.0))]
     Past(u64),
+    /// The clearance is over before it is certified.
+    #[error("the clearance ends at {}, which is past; give a later --clearance-until", conclave_identity::Utc(*.0))]
+    ClearancePast(u64),
     /// A file is no invitation.
     #[error("{}: {error}", path.display())]
     Invitation {

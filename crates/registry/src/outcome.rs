@@ -198,6 +198,12 @@ fn show_issued(f: &mut fmt::Formatter<'_>, made: &CredentialIssued) -> fmt::Resu
     if let Some(subject) = &made.requested {
         writeln!(f, "  The request said that it was of {subject}.")?;
     }
+    if made.is_renewal {
+        writeln!(
+            f,
+            "  Invitations made before name the old certificate: keep it until those meetings are over, or invite anew."
+        )?;
+    }
     writeln!(f, "  fingerprint {}", made.fingerprint)
 }
 
@@ -234,9 +240,13 @@ fn show_audited(f: &mut fmt::Formatter<'_>, audited: &Audited) -> fmt::Result {
     match &audited.problem {
         Some(problem) => {
             writeln!(f, "{} does not hold: {problem}.", audited.file.display())?;
-            return writeln!(f, "  The {} lines before that hold.", audited.lines);
+            return match audited.lines {
+                0 => Ok(()),
+                1 => writeln!(f, "  The line before that holds."),
+                lines => writeln!(f, "  The {lines} lines before that hold."),
+            };
         }
-        None => writeln!(f, "{} holds: {} lines.", audited.file.display(), audited.lines)?,
+        None => writeln!(f, "{} holds: {}.", audited.file.display(), counted(audited.lines, "line"))?,
     }
     if let (Some(first), Some(last)) = (audited.first, audited.last) {
         writeln!(f, "  from {:#} to {:#}", Utc(first), Utc(last))?;
@@ -245,15 +255,22 @@ fn show_audited(f: &mut fmt::Formatter<'_>, audited: &Audited) -> fmt::Result {
         writeln!(f, "  {:<15} {count}", event.to_string())?;
     }
     if audited.set_back > 0 {
-        writeln!(f, "  The relay's clock was set back {} times.", audited.set_back)?;
+        writeln!(f, "  The relay's clock was set back {}.", counted(audited.set_back, "time"))?;
     }
     if audited.missing > 0 {
-        writeln!(f, "  The relay could not write everything: {} records are missing.", audited.missing)?;
+        let are = if audited.missing == 1 { "is" } else { "are" };
+        let missing = counted(audited.missing, "record");
+        writeln!(f, "  The relay could not write everything: {missing} {are} missing.")?;
     }
     match &audited.head {
         Some(head) => writeln!(f, "  Note its head elsewhere, for the next time: {head}"),
         None => Ok(()),
     }
+}
+
+/// A number with its noun.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn admission_words(admission: Admission) -> &'static str {

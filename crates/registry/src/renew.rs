@@ -10,8 +10,8 @@ use conclave_model::Clearance;
 
 use crate::{
     RegistryError, ca,
-    cli::{RenewOptions, moment_option},
-    credential::CredentialIssued,
+    cli::RenewOptions,
+    credential::{CredentialIssued, clearance_end, write_certificates},
     files,
     password::Wanted,
 };
@@ -29,7 +29,7 @@ pub fn renew(options: &RenewOptions, wall: u64) -> Result<CredentialIssued, Regi
     let old = files::certificate(path)?;
     let person = read_person(&old).map_err(|error| RegistryError::Profile { path: path.clone(), error })?;
     let until = options.clearance_until.as_deref();
-    let until = until.map(|until| moment_option("--clearance-until", until, wall)).transpose()?;
+    let until = until.map(|until| clearance_end(until, wall)).transpose()?;
     let clearance = match (options.clearance, until, person.clearance) {
         (Some(level), Some(expires), _) => Some(Clearance { level, expires }),
         (None, Some(expires), Some(before)) => Some(Clearance { expires, ..before }),
@@ -62,13 +62,14 @@ pub fn renew(options: &RenewOptions, wall: u64) -> Result<CredentialIssued, Regi
         chain[0].clone()
     };
     if let Some(path) = &options.certificate_out {
-        files::write_new(path, certificate_to_pem(&certificate).as_bytes())?;
+        write_certificates(path, &certificate, authority.issuers())?;
     }
     Ok(CredentialIssued {
         file: Some(options.out.clone()),
         card: None,
         certificate: options.certificate_out.clone(),
         requested: None,
+        is_renewal: true,
         name: spec.name,
         fingerprint: hex::encode(fingerprint(&certificate)),
         not_after: validity.not_after,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use conclave_identity::{
-    Holder, Invitation, Purpose, Revocations, Utc,
+    ChainError, Holder, Invitation, Purpose, Revocations, Utc,
     certificate::{is_self_issued, purposes},
     check_member,
     credential::{self, parse_bundle},
@@ -147,7 +147,7 @@ fn certificates(
     }
     for purpose in purposes {
         let what = format!("holds under the root, for {}", purpose.words());
-        checks.push(Check::of(what, verify_chain(&chain, &root, at, purpose)));
+        checks.push(Check::of(what, verify_chain(&chain, &root, at, purpose).map_err(|error| explain(error, &chain))));
         if !options.revocations.is_empty() {
             checks.push(Check::of("is on none of the revocation lists", unrevoked(options, &chain, &root)?));
         }
@@ -159,6 +159,17 @@ fn certificates(
         checks.push(unlock(path, options)?);
     }
     Ok(checks)
+}
+
+/// A certificate alone in its file lacks the CA that issued it more often than it is of a stranger.
+fn explain(error: ChainError, chain: &[CertificateDer<'_>]) -> String {
+    match error {
+        ChainError::UnknownIssuer if chain.len() == 1 => format!(
+            "{error}, or the certificate of the CA that issued it is missing; where that is so, add it to the file, after \
+             this one"
+        ),
+        error => error.to_string(),
+    }
 }
 
 /// Whether a newer list should be there by now. An old one counts all the same.

@@ -80,7 +80,10 @@ fn each_list_has_a_higher_number_and_forgets_nobody() {
 #[test]
 fn a_renewed_credential_keeps_key_and_attributes_and_outlives_the_old_one() {
     let office = Office::staffed();
-    office.good(&format!("renew {CA} anna.pem --out renewed.pem --days 700 --certificate-out renewed.crt.pem"));
+    let said =
+        office.good(&format!("renew {CA} anna.pem --out renewed.pem --days 700 --certificate-out renewed.crt.pem"));
+    assert!(said.contains("Invitations made before name the old certificate: keep it until"), "{said}");
+    office.good("verify renewed.crt.pem --root ca/root.pem");
     let (old, new) = (
         Holder::open(&office.path("anna.pem"), PASSWORD, now()).unwrap(),
         Holder::open(&office.path("renewed.pem"), PASSWORD, now()).unwrap(),
@@ -209,6 +212,7 @@ fn an_audit_log_is_checked_offline() {
     office.write("edited.log", &log.replace("started", "stopped"));
     let shorter = log.lines().next().unwrap().to_owned() + "\n";
     office.write("cut.log", &shorter);
+    assert!(office.good("audit verify cut.log").contains("cut.log holds: 1 line.\n"));
     let head = hex::encode(chain.head());
     for (line, wanted) in [
         ("audit verify edited.log".to_owned(), "edited.log does not hold: line 2: the line before it was changed"),
@@ -217,7 +221,7 @@ fn an_audit_log_is_checked_offline() {
         let output = office.run(&line);
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains(wanted), "{said}");
+        assert!(said.contains(wanted) && said.ends_with("  The line before that holds.\n"), "{said}");
     }
     let json: serde_json::Value = serde_json::from_str(&office.good("audit verify audit.log --json")).unwrap();
     assert_eq!((&json["good"], &json["events"]["refused"]), (&true.into(), &1.into()));

@@ -39,6 +39,14 @@ fn an_office_makes_all_that_a_meeting_needs() {
     assert!(checked.contains("ok      Anna Virtanen may enter") && checked.contains("Everything holds."), "{checked}");
     office.good("verify anna.pem --unlock --credential-password-file anna.password");
     office.good("verify relay/relay.pem --root relay/root.pem");
+    office.good("verify anna.crt.pem --root ca/root.pem");
+    let alone = std::fs::read_to_string(office.path("anna.crt.pem")).unwrap();
+    let end = "-----END CERTIFICATE-----\n";
+    office.write("alone.pem", &alone[..alone.find(end).unwrap() + end.len()]);
+    let output = office.run("verify alone.pem --root ca/root.pem");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("the certificate of the CA that issued it is missing"), "{said}");
 }
 
 #[cfg(unix)]
@@ -164,6 +172,14 @@ fn refusals_say_what_where_and_what_to_do() {
             "there is no CA in nowhere",
         ),
         ("relay-certificate --ca ca --password-file ca.password --host bad_host! --out r".to_owned(), "\"bad host!\" is no host name"),
+        (
+            format!("{issue} --name Anna --clearance secret --clearance-until 2020-01-01"),
+            "the clearance ends at 2020-01-01 00:00 UTC, which is past; give a later --clearance-until",
+        ),
+        (
+            "renew --ca ca --password-file ca.password anna.pem --out new.pem --clearance-until 2020-01-01".to_owned(),
+            "the clearance ends at 2020-01-01 00:00 UTC, which is past; give a later --clearance-until",
+        ),
         ("show ca.password".to_owned(), "ca.password: the file is no invitation"),
         ("verify anna.crt.pem".to_owned(), "give --root root.pem"),
     ] {
