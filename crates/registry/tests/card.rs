@@ -48,7 +48,7 @@ fn an_office_makes_a_credential_on_a_card_and_invites_it() {
             "there is no card \"Other\"; there is \"",
         ),
         (format!("card check {card};object=x --pin-file pin"), "no such card"),
-        ("card list --module nowhere.so".to_owned(), "nowhere.so cannot be loaded as a PKCS#11 module"),
+        ("card list --module nowhere.so".to_owned(), "there is no file nowhere.so; check module-path= in the address"),
     ] {
         let output = office.run(&line);
         let said = String::from_utf8(output.stderr).unwrap();
