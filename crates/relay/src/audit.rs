@@ -336,7 +336,7 @@ impl Writer {
                 count(&self.tally.unrecorded);
                 if !self.is_failing {
                     self.is_failing = true;
-                    error!(%error, "the audit log cannot be written");
+                    error!(%error, file = %self.path.display(), "the audit log cannot be written");
                 }
             }
         }

@@ -10,15 +10,21 @@ use std::{
 
 use bytes::Bytes;
 use conclave_identity::{
-    ChainError, CredentialError, ProfileError, Purpose, RelayPin, RevocationError, TlsError, credential, key_pin,
-    read_relay_level, verify_chain,
+    ChainError, CredentialError, ProfileError, Purpose, RelayPin, RevocationError, TlsError,
+    certificate::{is_self_issued, purposes, subject},
+    credential, key_pin, read_relay_level, verify_chain,
 };
 use conclave_model::{Level, wire::signal::MAX_LIST};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 use tokio_rustls::rustls;
 
-use crate::{admission::check_lists, audit::AuditProblem, inspect_audit, server::Parts};
-use file::{Entry, File};
+use crate::{
+    admission::check_lists,
+    audit::AuditProblem,
+    inspect_audit,
+    server::{Parts, is_nowhere},
+};
+use file::{Entry, File, said};
 
 /// Where clients connect unless the file says otherwise.
 const LISTEN: &str = "[::]:7443";
@@ -112,7 +118,7 @@ struct Source {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("{}: {reason}", .file.display())]
+    #[error("{}: {}", .file.display(), said(.reason))]
     Read {
         /// Which file.
         file: PathBuf,
@@ -200,7 +206,7 @@ pub enum ConfigError {
 #[derive(Debug, thiserror::Error)]
 pub enum NamedProblem {
     /// It cannot be read.
-    #[error(transparent)]
+    #[error("{}", said(.0))]
     Read(#[from] io::Error),
     /// It holds no certificates, or its permissions are wrong.
     #[error(transparent)]
@@ -211,6 +217,9 @@ pub enum NamedProblem {
     /// No private key is in it.
     #[error("it holds no private key (PEM, \"BEGIN PRIVATE KEY\", not encrypted)")]
     NoKey,
+    /// A certificate that is to be a root is none.
+    #[error("{0} is no root: it is not of a certificate authority that issued itself; name the root of the office")]
+    NoRoot(String),
     /// The relay's certificate leads to no trusted root.
     #[error("the relay's certificate leads to no root in `trust`: {0}")]
     Chain(ChainError),
@@ -309,6 +318,9 @@ impl Config {
         let certificate = |problem| self.named("certificate", self.source.certificate, &self.certificate, problem);
         let key = |problem| self.named("key", self.source.key, &self.key, problem);
         let roots = read_certificates(&self.trust).map_err(trust)?;
+        for root in &roots {
+            check_root(root).map_err(trust)?;
+        }
         let chain = read_certificates(&self.certificate).map_err(certificate)?;
         let mut failure = None;
         let trusted = roots.iter().any(|root| match verify_chain(&chain, root, wall, Purpose::Relay) {
@@ -426,10 +438,19 @@ impl fmt::Display for LogLevel {
 
 /// An address with or without port.
 fn parse_public(entry: &Entry) -> Result<SocketAddr, ConfigError> {
-    match entry.value.parse() {
-        Ok(ip) => Ok(SocketAddr::new(ip, 0)),
-        Err(_) => entry.parse(PUBLIC),
-    }
+    let address = match entry.value.parse() {
+        Ok(ip) => SocketAddr::new(ip, 0),
+        Err(_) => entry.parse(PUBLIC)?,
+    };
+    if is_nowhere(address.ip()) { Err(entry.refuse(PUBLIC)) } else { Ok(address) }
+}
+
+/// Refuses leaves and issuing CAs as trust anchors.
+fn check_root(certificate: &CertificateDer<'_>) -> Result<(), NamedProblem> {
+    let failed = NamedProblem::Certificate;
+    // What is for people, relays or invitations says so; a CA says nothing.
+    let is_root = is_self_issued(certificate).map_err(failed)? && purposes(certificate).map_err(failed)?.is_empty();
+    if is_root { Ok(()) } else { Err(NamedProblem::NoRoot(subject(certificate).map_err(failed)?)) }
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, NamedProblem> {

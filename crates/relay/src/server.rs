@@ -320,17 +320,21 @@ fn bind_media(
     with_address.map_err(|reason| StartError::Media { address, reason })
 }
 
+/// Whether an address is that of no single machine, so that nobody reaches a relay there.
+pub(crate) fn is_nowhere(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
+    }
+}
+
 fn public_addresses(public: &[SocketAddr], bound: SocketAddr) -> Result<Vec<SocketAddr>, StartError> {
     let own = [bound];
     let named = if public.is_empty() { own.as_slice() } else { public };
     let reachable = |address: &SocketAddr| -> Result<SocketAddr, StartError> {
         let port = if address.port() == 0 { bound.port() } else { address.port() };
         let address = SocketAddr::new(address.ip(), port);
-        let is_nowhere = match address.ip() {
-            IpAddr::V4(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
-            IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
-        };
-        if is_nowhere { Err(StartError::Public(address)) } else { Ok(address) }
+        if is_nowhere(address.ip()) { Err(StartError::Public(address)) } else { Ok(address) }
     };
     named.iter().map(reachable).collect()
 }

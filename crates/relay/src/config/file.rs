@@ -1,11 +1,13 @@
 //! A TOML table whose every key and value knows its line.
 
 use std::{
+    io,
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
     str::FromStr,
 };
 
+use conclave_identity::credential;
 use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
@@ -105,14 +107,25 @@ impl<'a> File<'a> {
 impl Entry {
     /// Reads the text as something else.
     pub(super) fn parse<T: FromStr>(&self, allowed: &'static str) -> Result<T, ConfigError> {
-        self.value.parse().map_err(|_| ConfigError::Value {
+        self.value.parse().map_err(|_| self.refuse(allowed))
+    }
+
+    /// The key does not take this text.
+    pub(super) fn refuse(&self, allowed: &'static str) -> ConfigError {
+        ConfigError::Value {
             file: self.file.clone(),
             line: self.line,
             key: self.key,
             found: format!("\"{}\"", self.value),
             allowed,
-        })
+        }
     }
+}
+
+/// Why a file cannot be used, in words for people; what there are no words for, as the system says it.
+pub(super) fn said(error: &io::Error) -> String {
+    let words = credential::words(error.kind());
+    if words == error.kind().to_string() { error.to_string() } else { words }
 }
 
 fn describe(value: &DeValue<'_>) -> String {

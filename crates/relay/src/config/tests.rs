@@ -89,6 +89,14 @@ fn a_relay_without_an_address_that_clients_can_reach_is_refused() {
 }
 
 #[test]
+fn an_address_that_nobody_can_send_to_is_not_public() {
+    for nowhere in ["0.0.0.0", "::", "[::]:9", "0.0.0.0:9", "224.0.0.1", "255.255.255.255"] {
+        let error = complaint(&GOOD.replace("[2001:db8::1]:9", nowhere));
+        assert!(error.starts_with(&format!("/etc/relay.toml:5: `public` is \"{nowhere}\"; it takes")), "{error}");
+    }
+}
+
+#[test]
 fn what_is_no_toml_is_named_with_its_line() {
     assert!(complaint(&GOOD.replace("\"debug\"", "\"debug")).starts_with("/etc/relay.toml:12: "));
     assert!(complaint(&format!("{GOOD}\nlog = \"info\"")).starts_with("/etc/relay.toml:16: "));
@@ -97,5 +105,5 @@ fn what_is_no_toml_is_named_with_its_line() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let error = Config::load(Path::new("/nowhere/relay.toml")).unwrap_err().to_string();
-    assert!(error.starts_with("/nowhere/relay.toml: "), "{error}");
+    assert_eq!(error, "/nowhere/relay.toml: there is no such file or folder");
 }

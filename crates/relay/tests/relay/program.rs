@@ -65,7 +65,7 @@ fn check_prints_the_pin_for_invitations() {
 
 #[test]
 fn check_names_what_is_wrong_with_each_file() {
-    let (folder, _) = folder();
+    let (folder, rehearsal) = folder();
     let (good, said) = {
         write_config(folder.path(), "max_participants = 0\n");
         check(folder.path())
@@ -91,6 +91,14 @@ fn check_names_what_is_wrong_with_each_file() {
     let (good, said) = check(folder.path());
     assert!(!good && said.contains("leads to no root in `trust`"), "{said}");
 
+    let root = credential::certificate_to_pem(rehearsal.authority.root());
+    let issuing = credential::certificate_to_pem(rehearsal.authority.issuing());
+    for no_root in [rehearsal.relay.certificate_pem(), root + &issuing] {
+        fs::write(folder.path().join("roots.pem"), no_root).unwrap();
+        let (good, said) = check(folder.path());
+        assert!(!good && said.contains("relay.toml:4: `trust` names") && said.contains(" is no root: "), "{said}");
+    }
+
     fs::write(folder.path().join("roots.pem"), "nothing here").unwrap();
     let (good, said) = check(folder.path());
     assert!(!good && said.contains("relay.toml:4: `trust` names"), "{said}");
@@ -99,11 +107,11 @@ fn check_names_what_is_wrong_with_each_file() {
     fs::write(folder.path().join("roots.pem"), credential::certificate_to_pem(other.authority.root())).unwrap();
     let (good, said) = check(folder.path());
     assert!(!good && said.contains("relay.toml:2: `certificate` names"), "{said}");
-    assert_eq!(times("No such file", &said), 1, "{said}");
+    assert_eq!(times("there is no such file", &said), 1, "{said}");
 
     fs::remove_file(folder.path().join("relay.toml")).unwrap();
     let (good, said) = check(folder.path());
-    assert!(!good && times("No such file", &said) == 1, "{said}");
+    assert!(!good && times("there is no such file", &said) == 1, "{said}");
 }
 
 #[test]
@@ -165,7 +173,7 @@ fn check_reads_revocation_lists_and_names_bad_ones() {
     }
     write_config(folder.path(), "revocations = [\"none.crl\"]\n");
     let (good, said) = check(folder.path());
-    assert!(!good && times("No such file", &said) == 1, "{said}");
+    assert!(!good && times("there is no such file", &said) == 1, "{said}");
 }
 
 fn pem_of(list: &[u8]) -> String {
