@@ -60,7 +60,10 @@ fn row(folder: &Path, tiles: usize, height: u16, sends: bool, seconds: u64) -> V
         .collect();
     let words = [CHILD.to_owned(), tiles.to_string(), height.to_string(), sends.to_string(), seconds.to_string()];
     let program = std::env::current_exe().unwrap();
-    let child = Command::new(program).args(words).arg(folder).stdout(Stdio::piped()).output().unwrap();
+    let mut child = Command::new(program);
+    child.args(words).arg(folder).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let child = child.output().unwrap();
+    assert!(child.status.success(), "the client that is measured: {}", child.status);
     drop(others);
     let text = String::from_utf8_lossy(&child.stdout).into_owned();
     let found: Value = text.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();

@@ -12,6 +12,7 @@ use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson
 use conclave_client::{Client, Command, Config, Notices, VideoQuality, Watch, wall_clock};
 use conclave_identity::{
     Holder, Invitation, Listed,
+    credential::write_private,
     issue::{Rehearsal, RehearsalSpec, Validity, delegate},
 };
 use conclave_model::{Bitrate, Level};
@@ -49,7 +50,7 @@ impl Room {
         let guest = rehearsal.authority.issue_credential(&delegate(people, wall), Validity::days(wall, 1)).unwrap();
         rehearsal.reissue(|content| content.participants.push(Listed::of(guest.holder(), Vec::new()))).unwrap();
         std::fs::create_dir_all(folder).unwrap();
-        std::fs::write(folder.join(CREDENTIAL), guest.to_pem(PASSWORD).unwrap()).unwrap();
+        write_private(&folder.join(CREDENTIAL), &guest.to_pem(PASSWORD).unwrap()).unwrap();
         std::fs::write(folder.join(INVITATION), rehearsal.invitation.bytes()).unwrap();
         Self::of(rehearsal)
     }
