@@ -14,7 +14,6 @@
 //! - [`issue`]: the CA, credentials, relay certificates and invitations; used by the registry tool, the demo and tests.
 //!
 #![doc = include_str!("../../../packaging/doc/certificates.md")]
-
 #![forbid(unsafe_code)]
 
 pub mod attributes;
