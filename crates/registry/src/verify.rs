@@ -163,13 +163,12 @@ fn certificates(
 
 /// A certificate alone in its file lacks the CA that issued it more often than it is of a stranger.
 fn explain(error: ChainError, chain: &[CertificateDer<'_>]) -> String {
-    match error {
-        ChainError::UnknownIssuer if chain.len() == 1 => format!(
-            "{error}, or the certificate of the CA that issued it is missing; where that is so, add it to the file, after \
-             this one"
-        ),
-        error => error.to_string(),
+    if error != ChainError::UnknownIssuer || chain.len() > 1 {
+        return error.to_string();
     }
+    format!(
+        "{error}, or the certificate of the CA that issued it is missing; where that is so, add it to the file, after this one"
+    )
 }
 
 /// Whether a newer list should be there by now. An old one counts all the same.
