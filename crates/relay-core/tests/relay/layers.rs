@@ -176,56 +176,42 @@ impl Studio {
 }
 
 /// Eight people watch a speaker large and another small, over lines from 5 Mbit/s down to 100 kbit/s.
-/// What is not as it should be, by viewer, where the lines of eight are of very different widths.
-fn faults_of_eight_viewers() -> Vec<(u64, &'static str, String)> {
+/// The transport probes by chance, so each bound is held against three meetings together.
+#[test]
+fn each_of_eight_viewers_gets_what_the_line_carries() {
     const LINES: [u64; 8] = [5_000, 2_500, 1_400, 900, 600, 400, 250, 100];
     const BEST: [Option<u8>; 8] = [Some(2), Some(2), Some(2), Some(2), Some(1), Some(1), Some(0), Some(0)];
     const LEAST: [Option<u8>; 8] = [Some(2), Some(2), Some(1), Some(1), Some(0), Some(0), None, None];
-    let mut studio = Studio::new(2, 8);
-    for (client, kbps) in (2..).zip(LINES) {
-        studio.limit(client, kbps);
-        studio.wish(client, &[(0, 720), (1, 180)]);
+    const MEETINGS: usize = 3;
+    let mut studios: Vec<Studio> = (0..MEETINGS).map(|_| Studio::new(2, 8)).collect();
+    let mut asked = 0;
+    for studio in &mut studios {
+        for (client, kbps) in (2..).zip(LINES) {
+            studio.limit(client, kbps);
+            studio.wish(client, &[(0, 720), (1, 180)]);
+        }
+        studio.run(15);
+        let before = studio.asked();
+        studio.room.downlinks.values_mut().for_each(|line| line.bytes = [0; 2]);
+        studio.run(45);
+        asked += studio.asked() - before;
     }
-    studio.run(15);
-    let asked = studio.asked();
-    studio.room.downlinks.values_mut().for_each(|line| line.bytes = [0; 2]);
-    studio.run(45);
-    let mut faults = Vec::new();
     for (((client, kbps), best), least) in (2..).zip(LINES).zip(BEST).zip(LEAST) {
-        let mut expect = |holds: bool, what, found: String| {
-            if !holds {
-                faults.push((kbps, what, found));
-            }
-        };
-        let mut speaker = studio.layers(client, 0, 15);
-        let switches = speaker.windows(2).filter(|pair| pair[0] != pair[1]).count();
-        expect(switches <= 12, "at most 12 switches", format!("{speaker:?}"));
-        speaker.sort_unstable();
-        let usual = speaker[speaker.len() / 2];
-        expect(least <= usual && usual <= best, "the layer that the line carries", format!("{speaker:?}"));
-        let [offered, dropped] = studio.room.downlinks[&studio.room.clients[client].address].bytes;
-        expect(dropped * 12 < offered, "less than a twelfth dropped", format!("{dropped} of {offered} bytes"));
-        let sound: usize = studio.seconds[client][15..].iter().map(|second| second.sound).sum();
-        expect(sound >= 45 * 48, "sound untouched", format!("{sound} packets in 45 s"));
+        let speakers: Vec<_> = studios.iter().map(|studio| studio.layers(client, 0, 15)).collect();
+        let switches = speakers.iter().flat_map(|layers| layers.windows(2)).filter(|pair| pair[0] != pair[1]).count();
+        assert!(switches <= 12 * MEETINGS, "{kbps} kbit/s: {speakers:?}");
+        let mut all = speakers.concat();
+        all.sort_unstable();
+        let usual = all[all.len() / 2];
+        assert!(least <= usual && usual <= best, "{kbps} kbit/s: {speakers:?}");
+        let bytes = |studio: &Studio| studio.room.downlinks[&studio.room.clients[client].address].bytes;
+        let [offered, dropped] = [0, 1].map(|which| studios.iter().map(|studio| bytes(studio)[which]).sum::<usize>());
+        assert!(dropped * 12 < offered, "{kbps} kbit/s: {dropped} of {offered} bytes dropped");
+        let seconds = studios.iter().flat_map(|studio| &studio.seconds[client][15..]);
+        let sound: usize = seconds.map(|second| second.sound).sum();
+        assert!(sound >= MEETINGS * 45 * 48, "{kbps} kbit/s: {sound} packets of sound");
     }
-    let asked = studio.asked() - asked;
-    if asked > 45 {
-        faults.push((0, "no storm of key frames", format!("{asked} asked of two cameras in 45 s")));
-    }
-    faults
-}
-
-/// The transport probes by chance, and one unlucky burst in 45 s on a line that is full anyway says nothing: what does not
-/// hold in two of three meetings is a fault.
-#[test]
-fn each_of_eight_viewers_gets_what_the_line_carries() {
-    let played: Vec<_> = (0..3).map(|_| faults_of_eight_viewers()).collect();
-    for (kbps, what, found) in played.iter().flatten() {
-        let is_there =
-            |faults: &&Vec<(u64, &str, String)>| faults.iter().any(|other| (&other.0, &other.1) == (kbps, what));
-        let times = played.iter().filter(is_there).count();
-        assert!(times < 2, "{kbps} kbit/s: not {what}, {times} times of three: {found}");
-    }
+    assert!(asked <= 45 * MEETINGS, "{asked} key frames asked of two cameras in {MEETINGS} times 45 s");
 }
 
 /// The line of one of three viewers becomes narrower, step by step, and wide again at once.
