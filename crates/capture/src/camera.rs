@@ -123,7 +123,7 @@ fn draw(
     let worker = Worker::start("camera-test", move |stop| {
         let (mut pace, mut number) = (Pace::new(u64::from(frames_per_second), 1), 0_u32);
         while pace.wait(stop) {
-            sink(CameraEvent::Picture(portrait.draw(number, clock())));
+            sink(CameraEvent::Picture(portrait.draw(number, pace.due(&clock))));
             number = number.wrapping_add(1);
         }
     })?;

@@ -72,7 +72,7 @@ fn speak(seed: u64, turns: Turns, clock: Clock, mut sink: Sink) -> Result<(Opene
         let mut pace = Pace::new(u64::from(SAMPLE_RATE), PIECE_SAMPLES as u64);
         let (mut voice, mut frame) = (Voice::new(seed, turns), [0.0; PIECE_SAMPLES]);
         while pace.wait(stop) {
-            let time = MediaTime(clock().0.saturating_sub(PIECE_LENGTH.as_micros() as u64));
+            let time = MediaTime(pace.due(&clock).0.saturating_sub(PIECE_LENGTH.as_micros() as u64));
             voice.fill(time, &mut frame);
             sink(MicrophoneEvent::Samples { time, samples: &frame });
         }

@@ -140,6 +140,8 @@ struct Clip {
     first: u64,
     /// Where the next picture begins, and which it is.
     place: (u64, u64),
+    /// How many there are.
+    pictures: u64,
 }
 
 impl Clip {
@@ -158,7 +160,7 @@ impl Clip {
         };
         let header = Header::parse(&line).map_err(wrong)?;
         let first = line.len() as u64 + 1;
-        let mut clip = Self { path: path.to_owned(), reader, header, first, place: (first, 0) };
+        let mut clip = Self { path: path.to_owned(), reader, header, first, place: (first, 0), pictures: 0 };
         clip.check(length)?;
         Ok(clip)
     }
@@ -181,10 +183,12 @@ impl Clip {
             number += 1;
             // Without parameters all pictures are equally long: then the length tells that the rest is whole.
             if number == 1 && at == self.first + plain && (length - self.first).is_multiple_of(plain) {
+                number = (length - self.first) / plain;
                 break;
             }
             self.reader.seek(SeekFrom::Start(at)).map_err(|error| self.unreadable(&error))?;
         }
+        self.pictures = number;
         self.rewind()
     }
 
@@ -203,13 +207,29 @@ impl Clip {
         }
     }
 
-    /// Reads the next picture; after the last comes the first.
-    fn next(&mut self, time: MediaTime) -> Result<Picture, CaptureError> {
+    /// Reads the line before the next picture; after the last comes the first. Returns its length.
+    fn begin(&mut self) -> Result<u64, CaptureError> {
         let is_over = self.reader.fill_buf().map(<[u8]>::is_empty);
         if is_over.map_err(|error| self.unreadable(&error))? {
             self.rewind()?;
         }
-        let line = self.frame_line()?;
+        self.frame_line()
+    }
+
+    /// Leaves out so many pictures.
+    fn skip(&mut self, pictures: u64) -> Result<(), CaptureError> {
+        let length: usize = self.header.planes().iter().sum();
+        for _ in 0..pictures % self.pictures.max(1) {
+            let line = self.begin()?;
+            self.reader.seek_relative(length as i64).map_err(|error| self.unreadable(&error))?;
+            self.place = (self.place.0 + line + length as u64, self.place.1 + 1);
+        }
+        Ok(())
+    }
+
+    /// Reads the next picture; after the last comes the first.
+    fn next(&mut self, time: MediaTime) -> Result<Picture, CaptureError> {
+        let line = self.begin()?;
         let mut planes = self.header.planes().map(|length| vec![0; length]);
         let mut wanted = line;
         for (index, plane) in planes.iter_mut().enumerate() {
@@ -270,7 +290,7 @@ pub(super) fn play(path: &Path, clock: Clock, mut sink: Sink) -> Result<(OpenedC
     let worker = Worker::start("camera-file", move |stop| {
         let mut pace = Pace::new(numerator, denominator);
         while pace.wait(stop) {
-            match clip.next(clock()) {
+            match clip.skip(pace.skipped()).and_then(|()| clip.next(pace.due(&clock))) {
                 Ok(picture) => sink(CameraEvent::Picture(picture)),
                 Err(error) => return sink(CameraEvent::Lost(error)),
             }

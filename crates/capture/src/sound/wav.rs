@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use conclave_model::MediaTime;
 use hound::{SampleFormat, WavReader, WavSpec};
 use source::Source;
 
@@ -164,6 +165,16 @@ impl Clip {
         Ok(())
     }
 
+    /// Leaves out so many pieces of 10 ms.
+    fn skip(&mut self, pieces: u64) -> Result<(), CaptureError> {
+        if pieces == 0 {
+            return Ok(());
+        }
+        let samples = pieces.saturating_mul(u64::from(self.spec.sample_rate)) / 100;
+        let duration = u64::from(self.reader.duration());
+        self.seek(((u64::from(self.position) + samples % duration) % duration) as u32)
+    }
+
     fn wrong(&self, problem: WavProblem) -> CaptureError {
         CaptureError::Wav { path: self.path.clone(), problem }
     }
@@ -218,9 +229,9 @@ pub(crate) fn play(path: &Path, clock: Clock, mut sink: Sink) -> Result<(OpenedS
         let mut frame = [0.0; PIECE_SAMPLES];
         while pace.wait(stop) {
             // Samples are heard one after the other: the first of them 10 ms ago.
-            let time = clock().0.saturating_sub(PIECE_LENGTH.as_micros() as u64);
-            match clip.next(&mut frame) {
-                Ok(()) => sink(MicrophoneEvent::Samples { time: conclave_model::MediaTime(time), samples: &frame }),
+            let time = MediaTime(pace.due(&clock).0.saturating_sub(PIECE_LENGTH.as_micros() as u64));
+            match clip.skip(pace.skipped()).and_then(|()| clip.next(&mut frame)) {
+                Ok(()) => sink(MicrophoneEvent::Samples { time, samples: &frame }),
                 Err(error) => return sink(MicrophoneEvent::Lost(error)),
             }
         }

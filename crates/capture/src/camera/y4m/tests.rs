@@ -47,6 +47,18 @@ fn pictures_come_in_order_and_begin_again_after_the_last() {
 }
 
 #[test]
+fn what_was_missed_is_left_out_over_the_end() {
+    let (_folder, path) = file(&clip("YUV4MPEG2 W16 H18 F25:1", "FRAME Ip", 3));
+    let mut clip = Clip::open(&path).expect("a clip");
+    let mut lumas = Vec::new();
+    for missed in [0, 1, 0, 2, 3, 3_000_000_000_001] {
+        clip.skip(missed).expect("a clip goes on");
+        lumas.push(clip.next(MediaTime(5)).expect("a picture").planes()[0][7]);
+    }
+    assert_eq!(lumas, [0, 20, 0, 0, 10, 0]);
+}
+
+#[test]
 fn full_range_is_made_limited() {
     let (_folder, path) = file(&clip("YUV4MPEG2 W16 H18 F25:1 C420jpeg XCOLORRANGE=FULL", "FRAME", 1));
     let picture = Clip::open(&path).expect("a clip").next(MediaTime(0)).expect("a picture");

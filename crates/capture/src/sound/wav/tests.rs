@@ -58,6 +58,25 @@ fn every_kind_of_wav_plays_the_same_tone() {
 }
 
 #[test]
+fn what_was_missed_is_left_out_over_the_end() {
+    let format = spec(1, 48_000, 16, SampleFormat::Int);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("steps.wav");
+    let mut writer = WavWriter::create(&path, format).expect("a file");
+    (0..4_800_u32).for_each(|at| writer.write_sample((at / 480 * 1_000) as i16).expect("a sample"));
+    writer.finalize().expect("a file");
+    let mut clip = Clip::open(&path).expect("a clip");
+    let mut heard = Vec::new();
+    for missed in [0, 3, 0, 6, 1_000_000_000] {
+        let mut frame = [0.0; PIECE_SAMPLES];
+        clip.skip(missed).expect("a clip goes on");
+        clip.next(&mut frame).expect("a frame");
+        heard.push((frame[9] * 32_768.0).round() as i32 / 1_000);
+    }
+    assert_eq!(heard, [0, 4, 5, 2, 3]);
+}
+
+#[test]
 fn a_file_begins_again_after_its_end() {
     let (_folder, path) = sine(spec(1, 48_000, 16, SampleFormat::Int));
     let mut clip = Clip::open(&path).expect("a clip");
