@@ -7,13 +7,12 @@
 use std::time::{Duration, Instant};
 
 use conclave_model::Bitrate;
-use conclave_transport::Quality;
+use conclave_transport::{Quality, RoundTrips};
 
 use crate::allocate::for_pictures;
 
-/// A second in which fewer were lost than this, and which was no slower than the fastest by more than this, was calm.
+/// A second in which fewer were lost than this, and which was not slow, was calm.
 const LOST: f32 = 0.02;
-const SLOWER: Duration = Duration::from_millis(50);
 
 /// How long all must be calm before more is tried than the estimate says; twice as long each time that it failed.
 const TRY_AFTER: Duration = Duration::from_secs(4);
@@ -38,8 +37,7 @@ const AFTER_JAM: f64 = 85.0;
 pub(crate) struct Line {
     /// What its path says.
     pub(crate) estimate: Bitrate,
-    /// The shortest round trip.
-    fastest: Option<Duration>,
+    round_trips: RoundTrips,
     calm_since: Option<Instant>,
     /// What pictures took at least since the last look at the quality, in bits per second.
     least: u64,
@@ -65,7 +63,7 @@ impl Line {
     pub(crate) fn new(estimate: Bitrate) -> Self {
         Self {
             estimate,
-            fastest: None,
+            round_trips: RoundTrips::default(),
             calm_since: None,
             least: u64::MAX,
             passed: 0,
@@ -81,12 +79,7 @@ impl Line {
     pub(crate) fn observe(&mut self, quality: Quality, now: Instant) {
         let Quality { round_trip, loss } = quality;
         let loss = if loss.is_finite() { loss.clamp(0.0, 1.0) } else { 0.0 };
-        let is_fast = round_trip.is_some_and(|trip| self.fastest.is_none_or(|fastest| trip <= fastest + SLOWER));
-        if let Some(trip) = round_trip {
-            // Ways change: the fastest is forgotten over a minute.
-            let fastest = self.fastest.map_or(trip, |fastest| fastest + trip.saturating_sub(fastest) / 64);
-            self.fastest = Some(fastest.min(trip));
-        }
+        let is_fast = self.round_trips.observe(round_trip);
         let least = std::mem::replace(&mut self.least, u64::MAX);
         let most = std::mem::take(&mut self.most);
         self.jam = self.jam.filter(|(_, until)| now < *until);
@@ -115,7 +108,7 @@ impl Line {
 
     /// The shortest round trip of late.
     pub(crate) fn fastest(&self) -> Option<Duration> {
-        self.fastest
+        self.round_trips.fastest()
     }
 
     /// What there is for pictures now, besides `sound`.

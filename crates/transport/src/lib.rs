@@ -14,7 +14,9 @@
 #![forbid(unsafe_code)]
 
 mod path;
+mod round_trips;
 mod slot;
 
 pub use path::{Event, FIRST_ESTIMATE, MAX_PACKET, Output, Path, Quality, Transmit, TransportError};
+pub use round_trips::RoundTrips;
 pub use slot::{Slot, VIDEO_SLOTS};

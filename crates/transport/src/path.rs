@@ -1,5 +1,6 @@
 //! [`Path`], the state machine.
 
+mod doubt;
 mod moving;
 
 use std::{
@@ -21,6 +22,7 @@ use str0m::{
 };
 
 use crate::slot::{AUDIO_PT, AUDIO_RTX_PT, End, Slot, VIDEO_PT, VIDEO_RTX_PT};
+use doubt::Doubt;
 use moving::Whereabouts;
 
 /// The longest packet that a slot carries, in bytes: with SRTP, RTX and IPv6 it stays below 1280.
@@ -64,6 +66,9 @@ pub struct Path {
     heard: Instant,
     round_trip: Duration,
     whereabouts: Whereabouts,
+    doubt: Doubt,
+    /// An estimate to tell.
+    restored: Option<Bitrate>,
 }
 
 /// What a [`Path`] asks of the world.
@@ -199,6 +204,8 @@ impl Path {
             heard: now,
             round_trip: Duration::ZERO,
             whereabouts: Whereabouts::default(),
+            doubt: Doubt::default(),
+            restored: None,
         }
     }
 
@@ -326,6 +333,12 @@ impl Path {
             self.heard = self.now;
             return Output::Event(Event::Silent);
         }
+        if let Some(rate) = self.restored.take() {
+            tracing::debug!(%rate, "a fall of the estimate is undone: nothing waits, and no more is lost than before");
+            self.rtc.bwe().reset(to_str0m(rate));
+            self.touched = true;
+            return Output::Event(Event::Estimate(rate));
+        }
         if self.touched {
             self.touched = false;
             if let Err(error) = self.rtc.handle_input(Input::Timeout(self.now)) {
@@ -399,13 +412,17 @@ impl Path {
                 Event::Connected
             }
             str0m::Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                Event::Estimate(Bitrate(estimate.as_u64()))
+                let rate = Bitrate(estimate.as_u64());
+                self.doubt.estimated(rate);
+                Event::Estimate(rate)
             }
             str0m::Event::PeerStats(stats) => {
                 let round_trip =
                     stats.rtt.or_else(|| stats.selected_candidate_pair.and_then(|pair| pair.current_round_trip_time));
                 self.round_trip = round_trip.unwrap_or_default();
-                Event::Quality(Quality { round_trip, loss: stats.egress_loss_fraction.unwrap_or(0.0) })
+                let quality = Quality { round_trip, loss: stats.egress_loss_fraction.unwrap_or(0.0) };
+                self.restored = self.doubt.observed(quality);
+                Event::Quality(quality)
             }
             str0m::Event::Closed => {
                 self.closed = true;
