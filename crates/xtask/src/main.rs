@@ -68,6 +68,9 @@ enum Task {
         /// How many, two thirds of them hostile.
         #[arg(long, default_value_t = 150_000)]
         seeds: u32,
+        /// Leaves out so many before them: where an earlier run ended.
+        #[arg(long, default_value_t = 0)]
+        first: u32,
     },
     /// Makes the Debian packages of the app and of the relay under target/packages.
     Package,
@@ -102,9 +105,9 @@ fn main() -> Result<()> {
             system::install(&[Purpose::Build])?;
             fuzz::run(target.as_deref(), seconds, seed)
         }
-        Task::Soak { seeds } => {
+        Task::Soak { seeds, first } => {
             system::install(&[Purpose::Build, Purpose::Test])?;
-            soak::run(seeds)
+            soak::run(first, seeds)
         }
         Task::Package => {
             system::install(&[Purpose::Build, Purpose::Package])?;

@@ -1,7 +1,9 @@
 //! Seeded meetings on a simulated network; the tests are in `tests/`.
 //!
-//! `CONCLAVE_SEEDS` says how many seeds are played in all, two thirds of them with somebody hostile; `CONCLAVE_SEED` plays a
-//! single one of each kind; with `CONCLAVE_MOVE` all that are hostile make that move, by its name in the table. The seeds are split over [`PARTS`] tests, so that the test runner's processes share them.
+//! `CONCLAVE_SEEDS` says how many seeds are played in all, two thirds of them with somebody hostile, and `CONCLAVE_FIRST` how
+//! many are left out before them; `CONCLAVE_SEED` plays a single one of each kind; with `CONCLAVE_MOVE` all that are hostile
+//! make that move, by its name in the table. The seeds are split over [`PARTS`] tests, so that the test runner's processes
+//! share them.
 
 #![allow(clippy::print_stdout, clippy::panic, reason = "for tests only")]
 
@@ -40,9 +42,12 @@ impl Kind {
 pub fn seeds(kind: Kind, part: u64, default: u64) -> Vec<u64> {
     match number("CONCLAVE_SEED") {
         Some(seed) => (seed % PARTS == part).then_some(seed).into_iter().collect(),
-        None => (0..number("CONCLAVE_SEEDS").map_or(default, |all| kind.share(all)))
-            .filter(|seed| seed % PARTS == part)
-            .collect(),
+        None => {
+            let first = number("CONCLAVE_FIRST").unwrap_or(0);
+            let begin = kind.share(first);
+            let end = number("CONCLAVE_SEEDS").map_or(begin + default, |all| kind.share(first + all));
+            (begin..end).filter(|seed| seed % PARTS == part).collect()
+        }
     }
 }
 
