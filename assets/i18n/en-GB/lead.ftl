@@ -83,7 +83,7 @@ security-words = Safety words
 # Read out for the six words.
 security-words-spoken = Safety words: { $words }
 security-words-how = Read them out in turn. All who can hear this meeting have the same six words, and nobody else can make them. If somebody has others, stop: somebody keeps you apart.
-security-words-change = Compare the words that stand there at the same moment: they change when somebody comes or goes, when keys are renewed, every few minutes, and when the door or the level changes. If they change while you compare, begin again.
+security-words-change = They change when somebody comes or goes, and when the door or the level changes; they stay while keys are renewed. If they change while you compare, begin again.
 security-no-words = The words are there once you are in the meeting.
 security-level = Level
 security-keys = Keys

@@ -116,6 +116,7 @@ pub struct Group {
     pending: Option<Pending>,
     /// Whether somebody of the succession has shown to be in this group.
     vouched: bool,
+    words: Vec<&'static str>,
 }
 
 /// One's own keys, and where MLS keeps its own.
@@ -157,7 +158,9 @@ impl Group {
         let frames =
             FrameKeys::new(state.frame_context(), me, leaves, &mls, &keys.vault).map_err(|_| CommitError::Library)?;
         let pulses = Pulses::default();
-        let mut group = Self { rules, keys, mls, roster, state, frames, pulses, pending: None, vouched: false };
+        let words = words::words(mls.epoch_authenticator().as_slice());
+        let (pending, vouched) = (None, false);
+        let mut group = Self { rules, keys, mls, roster, state, frames, pulses, pending, vouched, words };
         group.record_epoch();
         group.vouch(made_by, group.epoch());
         Ok(group)
@@ -198,11 +201,12 @@ impl Group {
         Memory::of(self.pulses.state_before_annulment().unwrap_or(&self.state))
     }
 
-    /// Six words that all members of the epoch share and nobody else can make; compared aloud.
+    /// Six words that all members share and nobody else can make; compared aloud. 66 bits.
     ///
-    /// They change with every commit. 66 bits.
-    pub fn words(&self) -> Vec<&'static str> {
-        words::words(self.mls.epoch_authenticator().as_slice())
+    /// They are those of the epoch in which the group last became another: somebody came or went, or its state changed.
+    /// Everybody who is in it has been since then at least, so they last while keys are renewed.
+    pub fn words(&self) -> &[&'static str] {
+        &self.words
     }
 
     /// Replaces the rules by those of the same meeting that are known now, as with newer revocations. Those who are in
@@ -439,6 +443,9 @@ impl Group {
         self.frames.enter(epoch, context, leaves, &self.mls, &self.keys.vault).map_err(|_| CommitError::Library)?;
         if !change.removed.is_empty() {
             self.frames.use_sending_epoch(epoch);
+        }
+        if self.state != before || !change.added.is_empty() || !change.removed.is_empty() {
+            self.words = words::words(self.mls.epoch_authenticator().as_slice());
         }
         self.record_epoch();
         Ok(change)

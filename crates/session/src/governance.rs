@@ -22,7 +22,8 @@ pub struct Governance {
     pub consent: Option<Level>,
     /// How many people have been put out for good.
     pub ejected: usize,
-    /// Six words that all members of this epoch share and nobody else can make; compared aloud.
+    /// Six words that all members share and nobody else can make; compared aloud. They last while nobody comes or goes and
+    /// the level and the door stay as they are.
     pub words: Vec<&'static str>,
 }
 

@@ -303,7 +303,7 @@ impl Leading {
             admission: self.papers.invitation().content().admission,
             consent: self.consent.as_ref().map(|consent| consent.to),
             ejected: state.ejected.len(),
-            words: group.words(),
+            words: group.words().to_vec(),
         }
     }
 }

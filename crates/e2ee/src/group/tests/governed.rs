@@ -270,12 +270,39 @@ fn whoever_remembers_a_higher_level_enters_after_the_originator_agreed_to_a_lowe
 #[test]
 fn fresh_keys_are_made_where_nothing_else_is_to_do() {
     let (_meeting, mut groups) = Meeting::governed();
-    let before = groups[CHAIR].words();
+    let before = groups[CHAIR].epoch_authenticator();
     let change = carry_out(&mut groups, LOW, &Work { renew: true, ..Work::default() }, vec![]);
     assert_eq!((change.added.len(), change.removed.len(), change.level), (0, 0, None));
     assert_converged(&groups);
-    assert_ne!(groups[CHAIR].words(), before);
-    assert_eq!(before.len(), 6);
+    assert_ne!(groups[CHAIR].epoch_authenticator(), before);
+}
+
+#[test]
+fn words_last_while_keys_are_renewed_and_change_with_the_members_the_level_and_the_door() {
+    let (meeting, mut groups) = Meeting::governed();
+    let mut seen = vec![groups[CHAIR].words().to_vec()];
+    let changed = |groups: &mut Vec<Group>, seen: &mut Vec<Vec<_>>| {
+        assert_converged(groups);
+        let words = groups[CHAIR].words().to_vec();
+        assert!(words.len() == 6 && !seen.contains(&words), "{words:?} in {seen:?}");
+        seen.push(words);
+        let renewed = carry_out(groups, DEPUTY, &Work { renew: true, ..Work::default() }, vec![]);
+        assert_eq!(renewed.epoch, groups[CHAIR].epoch());
+        assert_converged(groups);
+        assert_eq!(groups[CHAIR].words(), seen[seen.len() - 1]);
+    };
+    let gone = groups[CHAIR].members()[DELEGATE].reference;
+    groups.remove(DELEGATE);
+    change(&mut groups, CHAIR, vec![], &[gone]);
+    changed(&mut groups, &mut seen);
+    change(&mut groups, DEPUTY, vec![meeting.leaf(DELEGATE)], &[]);
+    changed(&mut groups, &mut seen);
+    carry_out(&mut groups, CHAIR, &order(Order::Lock(true)), vec![]);
+    changed(&mut groups, &mut seen);
+    carry_out(&mut groups, CHAIR, &level(Level::Secret), vec![]);
+    groups.retain(|group| !group.members().is_empty());
+    assert_converged(&groups);
+    assert!(!seen.contains(&groups[CHAIR].words().to_vec()));
 }
 
 #[test]
