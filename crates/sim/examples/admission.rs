@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use conclave_codec::{Av1Decoder, Av1Encoder, Content, VideoDecoder, VideoEncoder, VideoSettings};
 use conclave_e2ee::{Leaf, Rules};
 use conclave_identity::issue::{Rehearsal, RehearsalSpec};
-use conclave_model::{Epoch, Layer, PeerId, TrackKind, wire::FrameHead};
+use conclave_model::{Bitrate, Epoch, Layer, MediaTime, PeerId, Picture, TrackKind, wire::FrameHead};
 use conclave_session::proofs::Prover;
 use conclave_sim::measure::{Measured, measure, percentile};
 
@@ -75,6 +76,35 @@ fn proofs() -> (f64, f64, f64) {
     (bytes as f64 / seconds, millis(signing) / seconds, millis(checking) / seconds)
 }
 
+/// What it takes to decode a key frame of 360 lines, the decoder's start included: the median of many.
+fn decoding() -> Duration {
+    const SIDES: (u32, u32) = (640, 360);
+    let settings = VideoSettings {
+        width: SIDES.0,
+        height: SIDES.1,
+        frames_per_second: 30,
+        bitrate: Bitrate::kbps(500),
+        threads: 1,
+        content: Content::Camera,
+    };
+    let mut encoder = Av1Encoder::new(settings).unwrap();
+    let mut took: Vec<Duration> = (0..21_u32)
+        .map(|number| {
+            let mut picture = Picture::black(SIDES.0, SIDES.1, MediaTime(u64::from(number) * 33_333)).unwrap();
+            for (at, luma) in (0_u32..).zip(picture.planes_mut()[0].iter_mut()) {
+                let (x, y) = (at % SIDES.0, at / SIDES.0);
+                *luma = (64 + (x * (number + 3) / 16 + y / 3) % 128 + (x ^ y) % 8) as u8;
+            }
+            let frame = encoder.encode(&picture, true).unwrap().unwrap();
+            let begun = Instant::now();
+            assert!(Av1Decoder::new().unwrap().decode(&frame).unwrap().is_some(), "a key frame stands alone");
+            begun.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
 fn main() {
     let sizes: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![27, 100] } else { sizes };
@@ -91,6 +121,16 @@ fn main() {
     row(
         "  CPU of who adds it, the meeting's media included",
         &columns(|one| format!("{:.1}", millis(one.join_cpu_committer))),
+    );
+    let decoding = decoding();
+    let picture = |one: &Measured| join(one) + one.picture_delay + decoding;
+    row(
+        "  until the first picture begins, a key frame is asked for",
+        &columns(|one| format!("{:.0}", millis(one.picture_delay))),
+    );
+    row(
+        "join to first decoded picture",
+        &all.iter().map(|one| format!("{:.0}", millis(picture(one)))).collect::<Vec<_>>(),
     );
     row("eject to a member's new sending key, p50 / p95 / max", &columns(|one| spread(&one.switched)));
     row("frames sent after the last switch", &columns(|one| one.frames_after.to_string()));
@@ -109,12 +149,13 @@ fn main() {
         let at = |percent| millis(percentile(&one.switched, percent));
         let followed = |percent| millis(percentile(&one.followed, percent));
         format!(
-            "{{\"members\":{},\"join_ms\":{:.1},\"join_delays_ms\":{:.1},\"join_cpu_newcomer_ms\":{:.1},\
+            "{{\"members\":{},\"join_ms\":{:.1},\"picture_ms\":{:.1},\"join_delays_ms\":{:.1},\"join_cpu_newcomer_ms\":{:.1},\
              \"join_cpu_committer_ms\":{:.1},\"eject_p50_ms\":{:.1},\"eject_p95_ms\":{:.1},\"eject_max_ms\":{:.1},\
              \"frames_after\":{},\"opened_after\":{},\"follow_p50_ms\":{:.2},\"follow_p95_ms\":{:.2},\
              \"follow_max_ms\":{:.2},\"commit_add_bytes\":{},\"welcome_bytes\":{},\"commit_eject_bytes\":{}}}",
             one.members,
             millis(join(one)),
+            millis(picture(one)),
             millis(one.join_delays),
             millis(one.join_cpu_newcomer),
             millis(one.join_cpu_committer),
@@ -132,9 +173,10 @@ fn main() {
         )
     });
     println!(
-        "{{\"latency_ms\":{},\"meetings\":[{}],\"proof_bytes_per_s\":{bytes:.0},\"proof_sign_ms_per_s\":{signing:.3},\
+        "{{\"latency_ms\":{},\"decode_ms\":{:.2},\"meetings\":[{}],\"proof_bytes_per_s\":{bytes:.0},\"proof_sign_ms_per_s\":{signing:.3},\
          \"proof_check_ms_per_s\":{checking:.3}}}",
         LATENCY.as_millis(),
+        millis(decoding),
         json.collect::<Vec<_>>().join(","),
     );
     let leaked: usize = all.iter().map(|one| one.opened_after).sum();

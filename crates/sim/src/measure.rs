@@ -49,6 +49,8 @@ pub(crate) struct Meter {
     pub(crate) entered: BTreeMap<usize, (Instant, Epoch)>,
     /// When each participant opened its first frame.
     pub(crate) first_frames: BTreeMap<usize, Instant>,
+    /// When each participant was given its first picture; it is one to begin with.
+    pub(crate) first_pictures: BTreeMap<usize, Instant>,
     /// Bytes of the commits and welcomes, in order.
     pub(crate) sizes: Vec<(usize, usize)>,
 }
@@ -61,6 +63,7 @@ impl Meter {
             followed: Vec::new(),
             entered: BTreeMap::new(),
             first_frames: BTreeMap::new(),
+            first_pictures: BTreeMap::new(),
             sizes: Vec::new(),
         }
     }
@@ -73,6 +76,8 @@ pub struct Measured {
     pub members: usize,
     /// From the newcomer's first word to its first opened frame: delays of the simulated network and of the protocol.
     pub join_delays: Duration,
+    /// From then to its first picture that can be decoded: the publisher is asked for a key frame in between.
+    pub picture_delay: Duration,
     /// What the newcomer computed for it, media included.
     pub join_cpu_newcomer: Duration,
     /// What the member that added it computed meanwhile, media included.
@@ -165,15 +170,17 @@ fn join(simulation: &mut Simulation, newcomer: usize, measured: &mut Measured) -
     simulation.participants[newcomer].comes_at = Some(begun);
     let first = loop {
         simulation.run_for(Duration::from_millis(5))?;
-        if let Some(first) = meter(simulation).and_then(|meter| meter.first_frames.get(&newcomer).copied()) {
+        if let Some(first) = meter(simulation).and_then(|meter| meter.first_pictures.get(&newcomer).copied()) {
             break first;
         }
         if simulation.now > begun + ASSEMBLY {
-            return Err(MeasureError::Late("the first frame"));
+            return Err(MeasureError::Late("the first picture"));
         }
     };
     if let Some(meter) = meter(simulation) {
-        measured.join_delays = first.duration_since(begun);
+        let opened = meter.first_frames.get(&newcomer).copied().unwrap_or(first);
+        measured.join_delays = opened.duration_since(begun);
+        measured.picture_delay = first.duration_since(opened);
         measured.join_cpu_newcomer = meter.spent.get(&newcomer).copied().unwrap_or_default();
         measured.join_cpu_committer = meter.spent.get(&0).copied().unwrap_or_default();
         measured.added = meter.sizes.first().copied().unwrap_or_default();

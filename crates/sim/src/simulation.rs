@@ -365,6 +365,9 @@ impl Simulation {
         }
         if let Some(meter) = &mut self.meter {
             meter.first_frames.entry(receiver).or_insert(self.now);
+            if frame.track.is_video() {
+                meter.first_pictures.entry(receiver).or_insert(self.now);
+            }
         }
         let stamp = Stamp::read(&frame.frame, self.base).filter(|stamp| stamp.track == frame.track);
         let stamp = stamp.ok_or(Violation::Altered { receiver })?;
