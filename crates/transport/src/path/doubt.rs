@@ -27,11 +27,13 @@ const RETURN: u64 = 90;
 /// What was borne before is forgotten by this much a second, in percent.
 const FORGOTTEN: u64 = 2;
 
-/// The first seconds find the line's measure: what is estimated in them is no measure of anything.
+/// The first seconds find the line's measure, and so do those after the line was too full: what is estimated in them is no
+/// measure of anything.
 const FIRST: u32 = 2;
+const AFTERWARDS: u32 = 10;
 
 /// Judges the estimate of one path.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Doubt {
     estimate: Bitrate,
     /// What the line was good for until now.
@@ -39,7 +41,15 @@ pub(crate) struct Doubt {
     /// The mean loss of the last few seconds, 0 to 1.
     loss: f32,
     round_trips: RoundTrips,
-    seconds: u32,
+    /// For so many seconds more nothing is doubted.
+    believes: u32,
+}
+
+impl Default for Doubt {
+    fn default() -> Self {
+        let estimate = Bitrate::default();
+        Self { estimate, borne: estimate, loss: 0.0, round_trips: RoundTrips::default(), believes: FIRST }
+    }
 }
 
 impl Doubt {
@@ -52,10 +62,13 @@ impl Doubt {
     pub(crate) fn observed(&mut self, quality: Quality) -> Option<Bitrate> {
         let loss = if quality.loss.is_finite() { quality.loss.clamp(0.0, 1.0) } else { 0.0 };
         self.loss += (loss - self.loss) * NEWEST;
-        self.seconds = self.seconds.saturating_add(1);
         let is_fast = self.round_trips.observe(quality.round_trip);
         let is_full = !is_fast || self.loss > AT_RANDOM || loss > AT_RANDOM_IN_A_SECOND;
-        if is_full || self.seconds <= FIRST {
+        if is_full {
+            self.believes = AFTERWARDS;
+        }
+        if self.believes > 0 {
+            self.believes -= 1;
             self.borne = self.estimate;
             return None;
         }
@@ -122,6 +135,15 @@ mod tests {
         (0..20).for_each(|_| assert_eq!(doubt.observed(quality(40)), None));
         doubt.estimated(FALL);
         assert_eq!(doubt.observed(quality(300)), None);
+        (0..20).for_each(|_| assert_eq!(doubt.observed(quality(40)), None));
+        // The mean over some seconds falls on, after the queue has run empty.
+        let mut doubt = Doubt::default();
+        doubt.estimated(WIDE);
+        (0..20).for_each(|_| assert_eq!(doubt.observed(quality(40)), None));
+        assert_eq!(doubt.observed(quality(300)), None);
+        doubt.estimated(Bitrate::kbps(900));
+        assert_eq!(doubt.observed(quality(60)), None);
+        doubt.estimated(FALL);
         (0..20).for_each(|_| assert_eq!(doubt.observed(quality(40)), None));
     }
 
