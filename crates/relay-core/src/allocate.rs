@@ -58,6 +58,8 @@ pub(crate) struct Demand {
 pub(crate) struct Budget {
     /// All that there is.
     pub(crate) whole: Bitrate,
+    /// What is given already may take this much, for it wavers.
+    pub(crate) kept: Bitrate,
     /// What improvements may not pass for now; the cheapest quality of a picture is none.
     pub(crate) held: Option<Bitrate>,
 }
@@ -72,7 +74,7 @@ impl Budget {
 
 impl From<Bitrate> for Budget {
     fn from(whole: Bitrate) -> Self {
-        Self { whole, held: None }
+        Self { whole, kept: whole, held: None }
     }
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn best_for(height: u16) -> Layer {
 pub(crate) fn allocate(budget: Budget, demands: &[Demand]) -> Vec<Option<Given>> {
     let ladders: Vec<Ladder> = demands.iter().map(Ladder::of).collect();
     let mut given: Vec<Option<usize>> = vec![None; demands.len()];
-    let mut purse = Purse { whole: budget.whole.as_bps(), limit: Budget::from(budget.whole).limit(), spent: 0 };
+    let mut purse = Purse { kept: budget.kept.as_bps(), limit: Budget::from(budget.whole).limit(), spent: 0 };
     let mut order: Vec<usize> = (0..demands.len()).collect();
     order.sort_by_key(|index| !demands[*index].is_screen);
     for index in &order {
@@ -144,7 +146,8 @@ struct Ladder {
 
 /// What has been spent of a budget.
 struct Purse {
-    whole: u64,
+    /// For what is given already.
+    kept: u64,
     /// For what is new.
     limit: u64,
     spent: u64,
@@ -201,7 +204,7 @@ impl Ladder {
 impl Purse {
     fn pay(&mut self, cost: u64, kept: bool) -> bool {
         let sum = self.spent.saturating_add(cost);
-        let limit = if kept { self.whole } else { self.limit };
+        let limit = if kept { self.kept } else { self.limit };
         if sum > limit {
             return false;
         }

@@ -14,9 +14,9 @@ use crate::allocate::for_pictures;
 /// A second in which fewer were lost than this, and which was not slow, was calm.
 const LOST: f32 = 0.02;
 
-/// What a picture takes wavers: what passed may take this share more without being more, in percent. Less than an
-/// improvement needs, so that nothing grows by it.
+/// What a picture takes wavers: what passed and is given on may take this much, in percent.
 const WAVER: u64 = 112;
+const LONG_CALM: Duration = Duration::from_secs(6);
 
 /// How long all must be calm before more is tried than the estimate says; twice as long each time that it failed.
 const TRY_AFTER: Duration = Duration::from_secs(4);
@@ -119,8 +119,14 @@ impl Line {
     pub(crate) fn pictures(&self, sound: Bitrate) -> Bitrate {
         let trial = self.trial.map_or(0, |trial| trial.pictures);
         let most = self.jam.map_or(u64::MAX, |(pictures, _)| pictures);
-        let passed = self.passed / 100 * WAVER;
-        Bitrate(for_pictures(self.estimate, sound).as_bps().max(passed).max(trial).min(most))
+        Bitrate(for_pictures(self.estimate, sound).as_bps().max(self.passed).max(trial).min(most))
+    }
+
+    /// What those pictures may take that are given already: more than [`Self::pictures`] where they have passed a line that
+    /// has long been calm.
+    pub(crate) fn kept(&self, sound: Bitrate, now: Instant) -> Bitrate {
+        let is_calm = self.calm_since.is_some_and(|since| since + LONG_CALM <= now);
+        Bitrate(if is_calm { self.passed / 100 * WAVER } else { 0 }).max(self.pictures(sound))
     }
 
     /// Lets more be tried than the estimate says, where all has been calm for long enough.
@@ -143,14 +149,8 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::allocate::Budget;
 
     const SOUND: Bitrate = Bitrate::kbps(60);
-
-    /// What is given of that much, where so much was before: no more unless there is room for an improvement.
-    fn taken(pictures: Bitrate, before: u64) -> u64 {
-        if Budget::from(pictures).limit() > before { pictures.as_bps() } else { pictures.as_bps().min(before) }
-    }
 
     fn quality(millis: u64, loss: f32) -> Quality {
         Quality { round_trip: Some(Duration::from_millis(millis)), loss }
@@ -163,8 +163,9 @@ mod tests {
         assert_eq!(line.pictures(SOUND), Bitrate::kbps(32));
         line.give(200_000, 90_000, SOUND);
         line.observe(quality(40, 0.01), now);
-        assert_eq!(line.pictures(SOUND), Bitrate(90_000 / 100 * WAVER), "the least of the second, as it wavers");
-        assert!(Budget::from(line.pictures(SOUND)).limit() < 90_000, "there is no room for more");
+        assert_eq!(line.pictures(SOUND), Bitrate::kbps(90), "the least of the second");
+        assert_eq!(line.kept(SOUND, now), Bitrate::kbps(90));
+        assert_eq!(line.kept(SOUND, now + LONG_CALM), Bitrate(100_800), "which wavers");
         for bad in [quality(40, 0.05), quality(140, 0.0), Quality { round_trip: None, loss: 0.0 }] {
             line.give(90_000, 90_000, SOUND);
             line.observe(bad, now);
@@ -178,10 +179,10 @@ mod tests {
     fn more_is_tried_rarely_and_more_rarely_where_it_fails() {
         let start = Instant::now();
         let mut trials = Vec::new();
-        let (mut line, mut pictures) = (Line::new(Bitrate::kbps(80)), 0);
+        let mut line = Line::new(Bitrate::kbps(80));
         for second in 0..300 {
             let now = start + Duration::from_secs(second);
-            pictures = taken(line.pictures(SOUND), pictures);
+            let pictures = line.pictures(SOUND).as_bps();
             line.give(pictures, pictures, SOUND);
             // The line carries nothing besides sound.
             line.observe(if pictures > 50_000 { quality(300, 0.3) } else { quality(40, 0.0) }, now);
@@ -196,10 +197,10 @@ mod tests {
     #[test]
     fn a_line_that_bears_more_is_found_out_step_by_step() {
         let start = Instant::now();
-        let (mut line, mut pictures) = (Line::new(Bitrate::kbps(80)), 0);
+        let mut line = Line::new(Bitrate::kbps(80));
         for second in 0..60 {
             let now = start + Duration::from_secs(second);
-            pictures = taken(line.pictures(SOUND), pictures);
+            let pictures = line.pictures(SOUND).as_bps();
             line.give(pictures, pictures, SOUND);
             line.observe(quality(40, 0.0), now);
             line.try_more(SOUND, now);

@@ -152,13 +152,15 @@ impl Watching {
         };
         let before: Vec<_> = self.wishes.iter().map(|wish| wish.given).collect();
         let before = spent(&before);
-        if before > whole.as_bps() {
+        let kept = self.line.kept(sound, now);
+        if before > kept.as_bps() {
             self.on_too_much(whole.as_bps(), now);
         } else if whole.as_bps() > self.wanted.saturating_mul(PLENTY) / 100 {
             (self.rise_at, self.hold) = (self.rise_at.map(|at| at.min(now + PAUSE)), HOLD);
         }
         let held = self.rise_at.is_some_and(|at| now < at).then_some(Bitrate(before));
-        let given = allocate(Budget { whole, held }, &demands);
+        let budget = Budget { whole, kept, held };
+        let given = allocate(budget, &demands);
         let after = spent(&given);
         self.line.give(before, after, sound);
         if after > before + before / 20 && before > 0 {
@@ -167,7 +169,7 @@ impl Watching {
         }
         let at_once = before > whole.as_bps().saturating_mul(FLOOD) / 100;
         tracing::trace!(target: "sharing", estimate = %self.line.estimate, %sound, before, after, held = held.is_some(), "shared out");
-        let left = Budget { whole, held }.limit().saturating_sub(after);
+        let left = budget.limit().saturating_sub(after);
         self.look_at(offers, &demands, &given, sound);
         let mut aims = Vec::with_capacity(self.wishes.len());
         for (index, (wish, offer)) in self.wishes.iter_mut().zip(offers).enumerate() {

@@ -190,7 +190,7 @@ fn what_one_has_is_kept_longer_than_it_is_given() {
 #[test]
 fn while_improvements_are_held_back_new_pictures_still_come() {
     let held = |demands: &[Demand]| {
-        let budget = Budget { whole: Bitrate::kbps(4_000), held: Some(Bitrate::kbps(500)) };
+        let budget = Budget { held: Some(Bitrate::kbps(500)), ..Budget::from(Bitrate::kbps(4_000)) };
         super::allocate(budget, demands).iter().map(|given| given.map(|given| given.layer.0)).collect::<Vec<_>>()
     };
     assert_eq!(held(&[demand(720)]), [Some(1)]);
