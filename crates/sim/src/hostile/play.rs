@@ -174,6 +174,8 @@ impl Simulation {
             Outcome::Dropped => (self.dropped() <= before.dropped).then(|| "nothing was counted".to_owned()),
             Outcome::Shown if self.has_rejoined(victim) => None,
             Outcome::Rejoined => (!self.has_rejoined(victim)).then(|| format!("{victim} did not end and come back")),
+            // Who may not lead makes no group, whatever the relay says, and comes in as everybody does.
+            Outcome::Shown if row.action == Move::ToldToCreate && self.came_in_again(before) => None,
             Outcome::Shown => by_all(Sign::Apart, hostile.is_split.then_some(before.victim)),
             Outcome::Named => self.not_named(before),
             Outcome::Held => self.not_held(row),
@@ -219,6 +221,16 @@ impl Simulation {
         let signs = self.hostile.as_ref().map_or(&[][..], |hostile| &hostile.signs[..]);
         let ended = signs.iter().any(|(_, who, sign)| (*who, *sign) == (victim, Sign::Ended));
         ended && self.participants[victim].presence.as_ref().is_some_and(Presence::is_in)
+    }
+
+    /// Whether whom it hit is in one group with all others again, in another session than before.
+    fn came_in_again(&self, before: &Before) -> bool {
+        let session = |who: usize| self.participants[who].presence.as_ref().filter(|presence| presence.is_in());
+        let Some(victim) = session(before.victim) else { return false };
+        let is_new = !before.here.contains(&(before.victim, victim.number));
+        let is_one =
+            |who: usize| session(who).is_some_and(|other| other.epoch == victim.epoch && other.roster == victim.roster);
+        is_new && victim.roster.len() > 2 && before.here.iter().all(|(who, _)| is_one(*who))
     }
 
     /// Whoever is not hit goes on undisturbed, and nothing false was played.

@@ -15,8 +15,7 @@ use crate::{Simulation, Violation};
 impl Simulation {
     pub(super) fn strike_by_signal(&mut self, action: Move) -> Result<(), Violation> {
         let victim = self.victim();
-        let epoch = self.participants[victim].presence.as_ref().and_then(|presence| presence.epoch);
-        let epoch = epoch.unwrap_or(Epoch(0));
+        let epoch = self.epoch_of(victim);
         match action {
             Move::FalseDeparture => {
                 let Some(gone) = self.neighbour(victim) else { return Ok(()) };
@@ -163,6 +162,17 @@ impl Simulation {
 
     pub(crate) fn honest_but(&self, victim: usize) -> Vec<usize> {
         self.honest().into_iter().filter(|who| *who != victim).collect()
+    }
+
+    /// In which epoch somebody will be once everything has come that the relay has said to them.
+    fn epoch_of(&self, who: usize) -> Epoch {
+        let now = self.participants[who].presence.as_ref().and_then(|presence| presence.epoch);
+        let mut history = self.hostile.iter().flat_map(|hostile| hostile.history.iter().rev());
+        let coming = history.find_map(|(to, message)| match message {
+            FromRelay::Committed { epoch, .. } if *to == who => Some(Epoch(epoch.0 + 1)),
+            _ => None,
+        });
+        now.max(coming).unwrap_or(Epoch(0))
     }
 
     /// How the relay names somebody's connection.
