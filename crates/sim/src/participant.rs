@@ -58,6 +58,8 @@ pub(crate) struct Presence {
     pub(crate) wishes_due: bool,
     /// Whether media flow.
     pub(crate) is_path_up: bool,
+    /// When the app has waited long enough for media to flow for the first time.
+    pub(crate) path_due: Option<Instant>,
     /// When the roster changed last.
     pub(crate) settled_at: Instant,
     pub(crate) ended: Option<EndReason>,

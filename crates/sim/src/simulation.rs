@@ -55,6 +55,10 @@ const MAX_ROUNDS: u32 = 5000;
 const PATIENT_ROUNDS: u32 = 100;
 const TICK: Duration = Duration::from_micros(1);
 
+/// An app that has been let in and whose media path does not come about within this time connects again: on a line that
+/// loses much a handshake fails now and then.
+const PATH_UP: Duration = Duration::from_secs(12);
+
 /// How many others each participant watches.
 const WATCHED: usize = 6;
 
@@ -231,6 +235,7 @@ impl Simulation {
             squeezed: Vec::new(),
             move_due: false,
             is_path_up: false,
+            path_due: None,
             ended: None,
         });
         self.drain_session(who)?;
@@ -401,6 +406,11 @@ impl Simulation {
         }
         self.lead(who)?;
         let Some(presence) = &self.participants[who].presence else { return Ok(()) };
+        if presence.path_due.is_some_and(|due| due <= self.now) && presence.ended.is_none() {
+            self.crash(who, Duration::ZERO);
+            self.participants[who].comes_at = Some(self.now + Duration::from_millis(500));
+            return Ok(());
+        }
         let all_said = presence.to_relay.under_way() == 0;
         let all_heard = presence.from_relay.under_way() == 0;
         if presence.ended.is_some() && all_said {

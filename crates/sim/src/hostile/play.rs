@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conclave_model::{TrackKind, wire::signal::Refusal};
+use conclave_model::{Epoch, TrackKind, wire::signal::Refusal};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -63,8 +63,9 @@ struct Before {
     /// Who is in, with the number of the session.
     here: Vec<(usize, u32)>,
     dropped: u64,
-    /// Who is not counted upon to see it.
+    /// Who is not counted upon to see it, and the epoch that they were in.
     victim: usize,
+    epoch: Option<Epoch>,
 }
 
 impl Simulation {
@@ -135,7 +136,8 @@ impl Simulation {
         let victim = self.victim();
         let number = |who: &usize| (*who, self.participants[*who].presence.as_ref().map_or(0, |here| here.number));
         let here = self.honest().iter().map(number).collect();
-        let before = Before { at: self.now, here, dropped: self.dropped(), victim };
+        let epoch = self.participants[victim].presence.as_ref().and_then(|presence| presence.epoch);
+        let before = Before { at: self.now, here, dropped: self.dropped(), victim, epoch };
         if let Some(hostile) = &mut self.hostile {
             hostile.signs.clear();
             hostile.reasons.clear();
@@ -173,6 +175,8 @@ impl Simulation {
             Outcome::Annulled | Outcome::PutOut => rogue_stays,
             Outcome::Dropped => (self.dropped() <= before.dropped).then(|| "nothing was counted".to_owned()),
             Outcome::Shown if self.has_rejoined(victim) => None,
+            // A true commit of the same epoch came after the false one: there was nothing to come back from.
+            Outcome::Rejoined if row.action == Move::CommitForged && self.went_on(before) => None,
             Outcome::Rejoined => (!self.has_rejoined(victim)).then(|| format!("{victim} did not end and come back")),
             // Who may not lead makes no group, whatever the relay says, and comes in as everybody does.
             Outcome::Shown if row.action == Move::ToldToCreate && self.came_in_again(before) => None,
@@ -225,12 +229,24 @@ impl Simulation {
 
     /// Whether whom it hit is in one group with all others again, in another session than before.
     fn came_in_again(&self, before: &Before) -> bool {
+        let victim = self.participants[before.victim].presence.as_ref();
+        let is_new = victim.is_some_and(|presence| !before.here.contains(&(before.victim, presence.number)));
+        is_new && self.is_with_all(before)
+    }
+
+    /// Whether whom it hit is in a later epoch than before with all others.
+    fn went_on(&self, before: &Before) -> bool {
+        let victim = self.participants[before.victim].presence.as_ref();
+        victim.is_some_and(|presence| presence.epoch > before.epoch) && self.is_with_all(before)
+    }
+
+    /// Whether whom it hit is in one group with all others.
+    fn is_with_all(&self, before: &Before) -> bool {
         let session = |who: usize| self.participants[who].presence.as_ref().filter(|presence| presence.is_in());
         let Some(victim) = session(before.victim) else { return false };
-        let is_new = !before.here.contains(&(before.victim, victim.number));
         let is_one =
             |who: usize| session(who).is_some_and(|other| other.epoch == victim.epoch && other.roster == victim.roster);
-        is_new && victim.roster.len() > 2 && before.here.iter().all(|(who, _)| is_one(*who))
+        victim.roster.len() > 2 && before.here.iter().all(|(who, _)| is_one(*who))
     }
 
     /// Whoever is not hit goes on undisturbed, and nothing false was played.

@@ -7,7 +7,7 @@ use conclave_model::wire::signal::Refusal;
 use conclave_session::{Doubt, EndReason, Event, Governance, Standing};
 use rand::RngExt;
 
-use super::Simulation;
+use super::{PATH_UP, Simulation};
 use crate::{checker::Violation, hostile::Sign};
 
 impl Simulation {
@@ -20,6 +20,7 @@ impl Simulation {
         match event {
             Event::Admitted { me } => {
                 presence.me = Some(me);
+                presence.path_due = (!presence.is_path_up).then(|| now + PATH_UP);
                 self.checker.totals.admitted += 1;
             }
             Event::EpochChanged(epoch) => {
@@ -37,7 +38,7 @@ impl Simulation {
             }
             Event::KeyFrameWanted { track, .. } => presence.source.key_wanted |= track.is_video(),
             Event::Squeezed(tracks) => presence.squeezed = tracks,
-            Event::PathUp => presence.is_path_up = true,
+            Event::PathUp => (presence.is_path_up, presence.path_due) = (true, None),
             Event::PathDown => presence.is_path_up = false,
             Event::PathSilent => presence.move_due = true,
             Event::Ended(reason) => return self.on_ended(who, &reason),
