@@ -1,6 +1,11 @@
 //! `conclave join`.
 
-use std::{io::IsTerminal as _, path::Path, sync::Arc};
+use std::{
+    io::{IsTerminal as _, Read as _},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use conclave_capture::{CameraChoice, MicrophoneChoice, SpeakerChoice, TestPerson, Turns};
@@ -30,6 +35,9 @@ const CARD: &str = "pkcs11:";
 /// The longest password file that is read.
 const MAX_PASSWORD_FILE: usize = 4096;
 
+/// How long a pipe is waited for: somebody may have to unlock a password store first.
+const PIPE_PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) fn run(arguments: JoinArguments, policy: Policy, words: &Words, quit: &Arc<Quit>) -> Result<u8> {
     let Prepared { mut settings, path, policy } = prepare(policy);
     // What a command line names counts for this meeting; it is not remembered for others.
@@ -37,7 +45,7 @@ pub(super) fn run(arguments: JoinArguments, policy: Policy, words: &Words, quit:
     if let Some(credential) = arguments.credential {
         settings.credential = Some(credential);
     }
-    let password = arguments.password_file.as_deref().map(read_password).transpose()?;
+    let password = arguments.password_file.as_deref().map(|path| read_password(path, words)).transpose()?;
     if !arguments.headless.headless {
         use_sources(&mut settings, &arguments.sources);
         let start = JoinStart { invitation: arguments.invitation, password: password.unwrap_or_default() };
@@ -134,10 +142,15 @@ pub(super) fn use_sources(settings: &mut Settings, sources: &SourceArguments) {
     }
 }
 
-fn read_password(path: &Path) -> Result<Password> {
+fn read_password(path: &Path, words: &Words) -> Result<Password> {
     let shown = path.display();
-    let bytes = read_bounded(path, MAX_PASSWORD_FILE).with_context(|| format!("{shown} cannot be read"))?;
-    let bytes = Zeroizing::new(bytes);
+    let is_pipe = std::fs::metadata(path).is_ok_and(|found| is_pipe(found.file_type()));
+    let bytes = match is_pipe {
+        true => read_pipe(path)?,
+        false => {
+            Zeroizing::new(read_bounded(path, MAX_PASSWORD_FILE).map_err(|error| unreadable(path, &error, words))?)
+        }
+    };
     if bytes.len() > MAX_PASSWORD_FILE {
         bail!("{shown} is longer than {MAX_PASSWORD_FILE} bytes, so it is no file with a password");
     }
@@ -145,6 +158,42 @@ fn read_password(path: &Path) -> Result<Password> {
     let mut password = Password::with_room();
     password.0.push_str(text.lines().next().unwrap_or_default());
     Ok(password)
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: std::fs::FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    kind.is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: std::fs::FileType) -> bool {
+    false
+}
+
+/// Reads a password from a pipe, as of `<(pass conclave)`. One that nobody writes to must not hold the program up for ever.
+fn read_pipe(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let shown = path.display();
+    let (sender, read) = std::sync::mpsc::sync_channel(1);
+    let pipe = path.to_owned();
+    // Left behind where nothing comes: a read that waits cannot be ended.
+    std::thread::Builder::new().name("password-pipe".to_owned()).spawn(move || {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_PASSWORD_FILE + 1));
+        let found = std::fs::File::open(pipe)
+            .and_then(|file| file.take(MAX_PASSWORD_FILE as u64 + 1).read_to_end(&mut bytes).map(|_| bytes));
+        // Nobody waits any more where it was too late.
+        drop(sender.send(found));
+    })?;
+    match read.recv_timeout(PIPE_PATIENCE) {
+        Ok(found) => found.with_context(|| format!("{shown} cannot be read")),
+        Err(_) => bail!("{shown} is a pipe, and no password came through it within {} s", PIPE_PATIENCE.as_secs()),
+    }
+}
+
+/// What is wrong with a file that cannot be read.
+fn unreadable(path: &Path, error: &std::io::Error, words: &Words) -> anyhow::Error {
+    let said = explain::file_problem(error.kind(), words);
+    anyhow::anyhow!("{} cannot be read: {said}", path.display())
 }
 
 fn ask_password(credential: &Path, words: &Words) -> Result<Password> {
@@ -164,8 +213,7 @@ fn about(file: &Path, said: String) -> anyhow::Error {
 
 fn unlock(credential: &Path, password: &Password, invitation: &Path, words: &Words) -> Result<(Holder, Invitation)> {
     let wall = wall_clock();
-    let bytes =
-        read_bounded(invitation, MAX_INVITATION).with_context(|| format!("{} cannot be read", invitation.display()))?;
+    let bytes = read_bounded(invitation, MAX_INVITATION).map_err(|error| unreadable(invitation, &error, words))?;
     let said = |error| about(invitation, explain::invitation(&error, words));
     let unverified = Invitation::parse(&bytes).map_err(said)?;
     let holder = match credential.to_str().filter(|word| word.starts_with(CARD)) {
@@ -201,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         fs::write(&path, "correct horse\nbattery").unwrap();
-        assert_eq!(*read_password(&path).unwrap().0, "correct horse");
+        assert_eq!(*read_password(&path, &Words::english()).unwrap().0, "correct horse");
     }
 
     #[test]
@@ -222,15 +270,28 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_named_pipe_is_refused_in_the_place_of_any_file() {
+    fn a_password_comes_through_a_pipe_and_nothing_else_does() {
         let words = Words::english();
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let error = format!("{:#}", read_password(&pipe).unwrap_err());
-        assert!(error.ends_with("pipe cannot be read: it is no ordinary file"), "{error}");
         let error = unlock(Path::new("a.pem"), &Password::with_room(), &pipe, &words).unwrap_err();
         assert!(format!("{error:#}").ends_with("pipe cannot be read: it is no ordinary file"), "{error:#}");
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::write(pipe, "correct horse\nbattery")
+        });
+        assert_eq!(*read_password(&pipe, &words).unwrap().0, "correct horse");
+        writer.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_said_in_words_for_people() {
+        let words = Words::english();
+        let said = read_password(Path::new("none.txt"), &words).unwrap_err().to_string();
+        assert_eq!(said, "none.txt cannot be read: there is no such file");
+        let said = unlock(Path::new("a.pem"), &Password::with_room(), Path::new("none.conclave"), &words);
+        assert_eq!(said.unwrap_err().to_string(), "none.conclave cannot be read: there is no such file");
     }
 
     #[test]
@@ -245,7 +306,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("video.mp4");
         fs::write(&path, vec![b'x'; 5000]).unwrap();
-        let error = read_password(&path).unwrap_err().to_string();
+        let error = read_password(&path, &Words::english()).unwrap_err().to_string();
         assert!(error.contains("video.mp4"), "{error}");
     }
 }
