@@ -277,10 +277,9 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let error = unlock(Path::new("a.pem"), &Password::with_room(), &pipe, &words).unwrap_err();
         assert!(format!("{error:#}").ends_with("pipe cannot be read: it is no ordinary file"), "{error:#}");
-        let writer = std::thread::spawn({
-            let pipe = pipe.clone();
-            move || fs::write(pipe, "correct horse\nbattery")
-        });
+        let written = pipe.clone();
+        let write = move || fs::write(written, "correct horse\nbattery");
+        let writer = std::thread::Builder::new().name("writer".to_owned()).spawn(write).unwrap();
         assert_eq!(*read_password(&pipe, &words).unwrap().0, "correct horse");
         writer.join().unwrap().unwrap();
     }
